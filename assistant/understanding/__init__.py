@@ -1,0 +1,1 @@
+"""From words to a reading: what the local tier understands without any model."""
