@@ -6,6 +6,7 @@ HIGH unless a subclass lowers it: a new kind of action is dangerous until someon
 says otherwise.  Making safe (stop, pause, lock, cut power) is NONE and never waits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Final
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Final
 from safety.entities import DeviceId, DeviceKind, Hazard, JobId, SafetyEventType, ZoneId
 
 NOZZLE_RANGE_C: Final = (0, 350)
-"""Celsius a nozzle may be told at all (origin's slicer range tops at 350); a device may set less."""
+"""Celsius a nozzle may be told at all (the origin's slicer range); a device may set less."""
 BED_RANGE_C: Final = (0, 120)
 """Celsius a bed may be told at all (origin's slicer range); a device may set less."""
 MAX_GCODE: Final = 2_000
@@ -57,6 +58,10 @@ class Action:
             if f.name not in {"device", "zone"}
         }
 
+    def beyond(self, capabilities: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        """Say what of this is beyond a device with these capabilities; None if nothing is."""
+        return None
+
 
 def _plain(value: object) -> Any:
     if value is None or isinstance(value, bool | int | str):
@@ -84,6 +89,13 @@ class SetScene(Action):
     device_kinds: ClassVar[frozenset[DeviceKind]] = frozenset({DeviceKind.LIGHT})
 
     scene: str
+
+    def beyond(self, capabilities: Mapping[str, Any]) -> str | None:
+        """Refuse a scene the light does not have."""
+        scenes = [str(each) for each in capabilities.get("scenes", ())]
+        if self.scene in scenes:
+            return None
+        return f"there is no scene {self.scene!r}; it has {', '.join(scenes) or 'none'}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +198,15 @@ class SetTemperature(Action):
     def __post_init__(self) -> None:
         low, high = NOZZLE_RANGE_C if self.part is HeatedPart.NOZZLE else BED_RANGE_C
         _within("celsius", self.celsius, low, high)
+
+    def beyond(self, capabilities: Mapping[str, Any]) -> str | None:
+        """Refuse a temperature above what this printer's maker allows."""
+        limit = capabilities.get(f"{self.part.value}_max_c")
+        if isinstance(limit, int | float) and self.celsius <= limit:
+            return None
+        if limit is None:
+            return f"it has no {self.part.value} that can be heated."
+        return f"its {self.part.value} goes up to {limit:g} °C, not {self.celsius} °C."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

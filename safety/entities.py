@@ -169,7 +169,7 @@ class Device:
     kind: DeviceKind
     zone: ZoneId
     capabilities: Mapping[str, Any] = field(default_factory=dict)
-    """`intents` lists what the device can be told; limits such as `nozzle_max_c` stand beside it."""
+    """`intents` lists what the device can be told; limits such as `nozzle_max_c` beside it."""
     online_state: OnlineState = OnlineState.OFFLINE
     last_seen: datetime | None = None
 

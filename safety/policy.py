@@ -1,0 +1,249 @@
+"""Decide what an action still needs.  Pure: no clock, no I/O.
+
+The table (docs/architecture.md shows it): none runs at once; low wants the requester's
+explicit confirmation; medium one signature by an authorised person; high two distinct people
+with two distinct keys, the requester's presence and protective equipment where the zone asks.
+The stricter of action, zone and policy counts; untrusted text raises it one step.
+Whatever is unknown is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from safety.actions import KINDS, Action
+from safety.entities import (
+    AccessPolicy,
+    Device,
+    Hazard,
+    KeyId,
+    OnlineState,
+    PresenceStatus,
+    Role,
+    User,
+    UserId,
+    Zone,
+    ZonePresence,
+)
+
+QUORUM: Final[Mapping[Hazard, int]] = {
+    Hazard.NONE: 0,
+    Hazard.LOW: 0,
+    Hazard.MEDIUM: 1,
+    Hazard.HIGH: 2,
+}
+"""Distinct people who must sign, by hazard."""
+
+
+class Need(StrEnum):
+    """Something missing before an action may run."""
+
+    CONFIRMATION = "confirmation"
+    SIGNATURE = "signature"
+    SECOND_SIGNATURE = "second_signature"
+
+
+NEED_WORDS: Final[Mapping[Need, str]] = {
+    Need.CONFIRMATION: "your confirmation",
+    Need.SIGNATURE: "the signature of an authorised person",
+    Need.SECOND_SIGNATURE: "the signature of a second person",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A person whose signature on the event has been verified, as they stand now."""
+
+    user: UserId
+    key: KeyId
+    roles: frozenset[Role]
+    valid: bool = True
+    """False when the key was revoked or the person disabled since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known of the place, the machine and the rules at this moment."""
+
+    device: Device | None
+    zone: Zone | None
+    policy: AccessPolicy | None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """What the device last reported."""
+    presence: ZonePresence | None = None
+    """The newest sighting of the requester in the zone."""
+    has_driver: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Support:
+    """What speaks for the request so far."""
+
+    confirmed: bool = False
+    signers: tuple[Signer, ...] = ()
+    tainted: bool = False
+    """Untrusted text (a web page, a file name) may have steered the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Nothing is missing."""
+
+    hazard: Hazard
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The action may run once these are there."""
+
+    hazard: Hazard
+    needs: frozenset[Need]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The action may not run, whatever anyone adds."""
+
+    code: str
+    """Stable, for programs."""
+    reason: str
+    """For people: what, why, what to do."""
+
+
+Assessment = Clear | Waits | Refusal
+
+
+def effective_hazard(
+    action: Action, zone: Zone | None, policy: AccessPolicy | None, *, tainted: bool
+) -> Hazard:
+    """Return the stricter of action, zone and policy, one step higher when tainted."""
+    if action.makes_safe:
+        return Hazard.NONE
+    level = action.hazard
+    if level > Hazard.NONE:
+        level = max(level, zone.hazard_level.hazard if zone else Hazard.HIGH)
+        if policy is not None and policy.requires_dual_confirm:
+            level = Hazard.HIGH
+    return Hazard(min(level + 1, Hazard.HIGH)) if tainted else level
+
+
+def assess(
+    action: Action,
+    requester: User,
+    circumstances: Circumstances,
+    support: Support,
+    now: datetime,
+) -> Assessment:
+    """Return whether the action may run now, waits for people, or is refused."""
+    unfit = _unfit(action, circumstances)
+    if unfit is not None:
+        return unfit
+    zone, policy = circumstances.zone, circumstances.policy
+    hazard = effective_hazard(action, zone, policy, tainted=support.tainted)
+    if hazard is Hazard.NONE:
+        return Clear(hazard)
+    assert zone is not None
+    if policy is None:
+        return Refusal(
+            "no_policy",
+            f"No access policy covers {zone.name}, so nothing hazardous is done there."
+            " An admin must add one.",
+        )
+    refusal = _unauthorised(hazard, requester, zone, policy, circumstances, now)
+    if refusal is not None:
+        return refusal
+    needs = _missing(hazard, policy, support)
+    return Waits(hazard, needs) if needs else Clear(hazard)
+
+
+def _unfit(action: Action, seen: Circumstances) -> Refusal | None:
+    """Refuse what the device cannot or must not be told, whoever asks."""
+    device, zone = seen.device, seen.zone
+    if type(action) not in KINDS:
+        return Refusal("unknown_action", f"{type(action).__name__} is not something KITTY may do.")
+    if device is None or zone is None:
+        return Refusal("unknown_device", "There is no such device. Ask me to list the devices.")
+    name = device.name
+    if device.zone != action.zone or zone.id != action.zone:
+        return Refusal("wrong_zone", f"{name} is not in that zone any more. Please ask again.")
+    if device.kind not in action.device_kinds or action.intent not in device.intents:
+        return Refusal("unsupported_intent", f"{name} cannot do that: it has no {action.intent!r}.")
+    if not seen.has_driver:
+        return Refusal("no_driver", f"Nothing is set up that could tell {name} to do that.")
+    beyond = action.beyond(device.capabilities)
+    if beyond is not None:
+        return Refusal("beyond_device_limits", f"{name}: {beyond}")
+    return None if action.makes_safe else _unreachable(action, device)
+
+
+def _unreachable(action: Action, device: Device) -> Refusal | None:
+    if device.online_state is OnlineState.OFFLINE:
+        seen = f" since {device.last_seen:%H:%M} UTC" if device.last_seen else ""
+        return Refusal("device_offline", f"{device.name} is offline{seen}. I did nothing.")
+    if device.online_state is OnlineState.FAULT and action.hazard > Hazard.NONE:
+        return Refusal(
+            "device_fault", f"{device.name} reports a fault. Clear it first, then ask again."
+        )
+    return None
+
+
+def _unauthorised(
+    hazard: Hazard,
+    requester: User,
+    zone: Zone,
+    policy: AccessPolicy,
+    seen: Circumstances,
+    now: datetime,
+) -> Refusal | None:
+    if hazard is Hazard.LOW and not requester.roles & policy.required_roles:
+        return Refusal(
+            "not_authorised",
+            f"In {zone.name} that takes one of the roles {_roles(policy)}.",
+        )
+    must_be_there = policy.requires_presence or hazard is Hazard.HIGH
+    if must_be_there and not present(seen.presence, requester, zone, policy.presence_ttl, now):
+        minutes = int(policy.presence_ttl.total_seconds() // 60)
+        return Refusal(
+            "no_presence",
+            f"You have not been seen at {zone.name} in the last {minutes} minutes."
+            " Badge in there and ask again.",
+        )
+    return None
+
+
+def present(
+    sighting: ZonePresence | None, user: User, zone: Zone, ttl: timedelta, now: datetime
+) -> bool:
+    """Tell whether this user was seen in this zone within the time to live (not in the future)."""
+    return (
+        sighting is not None
+        and sighting.status is PresenceStatus.PRESENT
+        and (sighting.user, sighting.zone) == (user.id, zone.id)
+        and now - ttl <= sighting.observed_at <= now
+    )
+
+
+def may_sign(roles: frozenset[Role], policy: AccessPolicy) -> bool:
+    """Tell whether somebody with these roles may authorise under this policy."""
+    return bool(roles & policy.required_roles)
+
+
+def _missing(hazard: Hazard, policy: AccessPolicy, support: Support) -> frozenset[Need]:
+    if hazard is Hazard.LOW:
+        return frozenset() if support.confirmed else frozenset({Need.CONFIRMATION})
+    counted = [s for s in support.signers if s.valid and may_sign(s.roles, policy)]
+    # People and keys both count: two keys of one person are one person,
+    # and a key shared by two people is one key.
+    have = min(len({s.user for s in counted}), len({s.key for s in counted}))
+    wanted = QUORUM[hazard]
+    if have >= wanted:
+        return frozenset()
+    if have == 0 and wanted > 1:
+        return frozenset({Need.SIGNATURE, Need.SECOND_SIGNATURE})
+    return frozenset({Need.SECOND_SIGNATURE if have else Need.SIGNATURE})
+
+
+def _roles(policy: AccessPolicy) -> str:
+    return ", ".join(sorted(policy.required_roles))

@@ -1,0 +1,67 @@
+"""Check people's signatures.  There is nothing here that could make one for the server.
+
+Keys are Ed25519 (RFC 8032) or ECDSA over P-256 with SHA-256 (FIPS 186-5).
+"""
+
+import base64
+import hashlib
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+
+from safety.entities import KeyId, PublicKey
+
+ED25519: Final = "ed25519"
+P256: Final = "p256"
+MAX_SPKI: Final = 200
+"""Bytes; a P-256 SubjectPublicKeyInfo has 91, an Ed25519 one 44."""
+MAX_SIGNATURE: Final = 80
+"""Bytes; a DER-encoded P-256 signature has at most 72, an Ed25519 one exactly 64."""
+DIGEST_BYTES: Final = 32
+
+
+class KeyRefusedError(ValueError):
+    """The bytes are not a public key that KITTY accepts."""
+
+
+def _load(spki: bytes) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
+    if len(spki) > MAX_SPKI:
+        raise KeyRefusedError(f"a public key has at most {MAX_SPKI} bytes, not {len(spki)}")
+    try:
+        key = serialization.load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyRefusedError(f"not a DER public key: {error}") from None
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise KeyRefusedError("use an Ed25519 or a P-256 key")
+
+
+def algorithm_of(spki: bytes) -> str:
+    """Return `ed25519` or `p256`; raise KeyRefusedError for anything else."""
+    return ED25519 if isinstance(_load(spki), ed25519.Ed25519PublicKey) else P256
+
+
+def key_id(spki: bytes) -> KeyId:
+    """Return the fingerprint of a public key: `SHA256:` and unpadded base64, as ssh shows it."""
+    fingerprint = base64.b64encode(hashlib.sha256(spki).digest()).decode().rstrip("=")
+    return KeyId(f"SHA256:{fingerprint}")
+
+
+def verify(key: PublicKey, signature: bytes, digest: bytes) -> bool:
+    """Tell whether `signature` is this key's over this 32-byte digest."""
+    if len(digest) != DIGEST_BYTES or not 0 < len(signature) <= MAX_SIGNATURE:
+        return False
+    try:
+        public = _load(key.spki)
+        if isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, digest)
+        else:
+            public.verify(signature, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+    except (InvalidSignature, KeyRefusedError):
+        return False
+    return algorithm_of(key.spki) == key.algorithm
