@@ -78,6 +78,9 @@ create table safety_events (
         and (consumed_at is null or status = 'approved')),
     constraint safety_events_consumed_in_time check (
         consumed_at is null or (consumed_at >= not_before and consumed_at <= expires_at)),
+    constraint safety_events_abandoned check (
+        status <> 'approved' or resolved_at is null or consumed_at is not null
+        or coalesce(reason_code, reason, '') <> ''),
     constraint safety_events_outcome check (outcome is null or consumed_at is not null)
 );
 create index safety_events_pending_first on safety_events (created_at) where status = 'pending';
@@ -90,7 +93,8 @@ comment on column safety_events.canonical is 'The exact bytes that people sign (
 comment on column safety_events.consumed_by_command is
     'The one command that may run on this approval; the claim comes before the command row.';
 comment on column safety_events.resolved_at is
-    'Seed: set on denial, and for an approved event when its action was carried out.';
+    'Seed: set on denial, and for an approved event when its action was carried out; '
+    'approved, resolved and not consumed is an approval that ran out: it never runs.';
 
 create trigger safety_events_identity before update on safety_events
     for each row when (
@@ -114,11 +118,13 @@ create trigger safety_events_resolved before update on safety_events
     for each row when (
         old.status <> 'pending' and (
             (old.approved_by, old.signature, old.digest, old.canonical, old.confirmed_at,
-             old.reason_code, old.reason, old.evidence, old.evidence_key)
+             old.evidence, old.evidence_key)
             is distinct from
             (new.approved_by, new.signature, new.digest, new.canonical, new.confirmed_at,
-             new.reason_code, new.reason, new.evidence, new.evidence_key)
-            or (old.resolved_at is not null and old.resolved_at is distinct from new.resolved_at)
+             new.evidence, new.evidence_key)
+            or (old.resolved_at is not null
+                and (old.resolved_at, old.reason_code, old.reason)
+                    is distinct from (new.resolved_at, new.reason_code, new.reason))
         )
     ) execute function refuse(
         'safety_events_resolved', 'a decided safety event cannot be changed');
@@ -127,6 +133,8 @@ create trigger safety_events_once before update on safety_events
         (old.consumed_at is not null
          and (old.consumed_at, old.consumed_by_command)
              is distinct from (new.consumed_at, new.consumed_by_command))
+        or (old.consumed_at is null and new.consumed_at is not null
+            and old.resolved_at is not null)
         or (old.outcome in ('done', 'failed') and old.outcome is distinct from new.outcome)
         or (old.outcome = 'unknown' and new.outcome is null)
     ) execute function refuse(
@@ -188,44 +196,40 @@ create trigger safety_signatures_kept_whole before truncate on safety_signatures
 --   low     confirmed by the requester for that very request, or signed by one person
 --   medium  signed by one person, two where the policy wants dual confirmation
 --   high    signed by two people with two keys, one of whom is not the requester
+-- A signature counts while its key is not revoked, its owner not disabled, and its owner holds
+-- one of the roles that the policy names.  Without a policy nothing is approved.
 create function safety_events_approval() returns trigger language plpgsql as $$
 declare
-    needed integer := case new.hazard when 'high' then 2 else 1 end;
-    signed integer;
-    others integer;
+    policy access_policies;
+    needed integer;
+    signers uuid[];
     fault text;
 begin
-    if new.hazard = 'low' and new.approved_by = new.initiated_by
-        and new.signature ~ '^confirmation:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-    then
-        if new.confirmed_at is null then
-            raise exception using
-                errcode = 'check_violation',
-                table = tg_table_name,
-                constraint = 'safety_events_approval',
-                message = 'approval refused: the requester has not confirmed it';
-        end if;
-        return new;
-    end if;
-    if new.hazard <> 'low' and exists (
-        select from access_policies where id = new.policy_id and requires_dual_confirm
-    ) then
-        needed := 2;
-    end if;
-    select count(distinct s.user_id), count(distinct s.user_id) filter (where s.user_id <> new.initiated_by)
-    into signed, others
+    select * into policy from access_policies where id = new.policy_id;
+    needed := case
+        when new.hazard = 'high' then 2
+        when new.hazard = 'medium' and policy.requires_dual_confirm then 2
+        else 1
+    end;
+    select coalesce(array_agg(s.user_id), '{}') into signers
     from safety_signatures as s
     join public_keys as k on k.id = s.key_id and k.user_id = s.user_id and k.revoked_at is null
     join users as u on u.id = s.user_id and u.disabled_at is null
+        and u.roles && policy.required_roles
     where s.event_id = new.id;
     fault := case
+        when policy.id is null then 'no access policy covers it'
+        when new.hazard = 'low' and new.approved_by = new.initiated_by
+            and new.signature ~ '^confirmation:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        then
+            case when new.confirmed_at is null then 'the requester has not confirmed it' end
         when new.signature like 'confirmation:%' then
             'a confirmation is enough only for a low hazard and only from the requester'
-        when signed < needed then format('it has %s valid signature(s) and needs %s', signed, needed)
-        when needed > 1 and others = 0 then 'somebody other than the requester must sign'
-        when not exists (
-            select from safety_signatures where event_id = new.id and user_id = new.approved_by
-        ) then 'the approver has not signed'
+        when cardinality(signers) < needed then
+            format('it has %s valid signature(s) and needs %s', cardinality(signers), needed)
+        when needed > 1 and cardinality(array_remove(signers, new.initiated_by)) = 0 then
+            'somebody other than the requester must sign'
+        when new.approved_by <> all (signers) then 'the approver has not signed'
     end;
     if fault is not null then
         raise exception using

@@ -108,9 +108,12 @@ begin
     end if;
     if new.safety_event_id is not null then
         select * into event from safety_events where id = new.safety_event_id;
-        if event.device_id <> new.device_id then
-            fault := 'its safety event is about another device';
-        end if;
+        fault := coalesce(fault, case
+            when event.device_id <> new.device_id then 'its safety event is about another device'
+            when event.hazard <> new.hazard then 'its safety event is about another hazard'
+            when event.proposal_key <> new.proposal_key then
+                'its safety event is about another proposal'
+        end);
     end if;
     if fault is not null then
         raise exception using
