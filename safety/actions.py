@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from safety.entities import DeviceId, DeviceKind, Hazard, JobId, SafetyEventType, ZoneId
 
@@ -242,3 +243,22 @@ KINDS: Final[tuple[type[Action], ...]] = (
     SendGcode,
 )
 """Every kind of action there is; the gate refuses any other."""
+
+
+def revive(kind: str, device: DeviceId, zone: ZoneId, arguments: Mapping[str, Any]) -> Action:
+    """Rebuild a stored action from its kind and `arguments`.
+
+    Raises InvalidActionError when the stored values are not an action: nothing runs then.
+    """
+    found = next((each for each in KINDS if each.__name__ == kind), None)
+    if found is None:
+        raise InvalidActionError(f"there is no action of kind {kind!r}")
+    given = dict(arguments)
+    try:
+        if "job" in given:
+            given["job"] = JobId(UUID(str(given["job"])))
+        if "part" in given:
+            given["part"] = HeatedPart(given["part"])
+        return found(device=device, zone=zone, **given)
+    except (TypeError, ValueError) as error:
+        raise InvalidActionError(f"stored arguments of {kind} do not fit: {error}") from None

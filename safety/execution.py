@@ -78,10 +78,10 @@ class Executor:
         entry = entry_for(
             command.proposal, now, closed.result.value, event=command.event, command=command.id
         )
-        await self._ledger.close(
+        stored = await self._ledger.close(
             closed, replace(entry, code=closed.code or "", detail={"detail": closed.detail or ""})
         )
-        return closed_outcome(closed)
+        return closed_outcome(stored)
 
 
 def _with_receipt(command: Command, receipt: Receipt, now: datetime) -> Command:

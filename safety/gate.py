@@ -43,7 +43,6 @@ from safety.records import (
     Pending,
     Proposal,
     Refused,
-    Result,
     SafetyEvent,
     Signature,
     Sources,
@@ -332,7 +331,7 @@ class Gate:
             command = await self._ledger.command(event.consumed_by)
             if command is not None and command.result is not None:
                 return closed_outcome(command)
-        if event.outcome is Result.FAILED:
+        if event.abandoned:
             return Refused(
                 code=event.reason_code or errors.EXPIRED,
                 reason=event.reason or _RAN_OUT,

@@ -90,8 +90,11 @@ class Ledger(Protocol):
         """Move pending to sent; False if it was sent before."""
         ...
 
-    async def close(self, command: Command, entry: LogEntry) -> None:
-        """Store a command's result, code, detail and closing time, and its event's outcome."""
+    async def close(self, command: Command, entry: LogEntry) -> Command:
+        """Store a command's result and its event's outcome; return the command as stored.
+
+        Only the first closing counts: a second one changes nothing.
+        """
         ...
 
     async def reconcile(self, command: CommandId, result: Result, at: datetime) -> bool:

@@ -116,7 +116,8 @@ class SafetyEvent:
     reason_code: str | None = None
     reason: str | None = None
     consumed_by: CommandId | None = None
-    outcome: Result | None = None
+    abandoned: bool = False
+    """Approved, but it ran out before it was claimed: it never runs."""
     created_at: datetime
 
 

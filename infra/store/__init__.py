@@ -1,0 +1,1 @@
+"""PostgreSQL adapters of the ports: plain SQL, one statement per question where possible."""

@@ -1,0 +1,151 @@
+"""What the gate must know of the world, read from the store each time it is asked."""
+
+from typing import Any, Final, LiteralString
+
+from psycopg.rows import dict_row
+
+from infra.db import StorePool
+from infra.store.rows import USER_COLUMNS, Row, user_of
+from safety.actions import Action
+from safety.entities import (
+    AccessPolicy,
+    Device,
+    DeviceId,
+    DeviceKind,
+    HazardLevel,
+    KeyId,
+    OnlineState,
+    PolicyId,
+    PresenceSource,
+    PresenceStatus,
+    PublicKey,
+    Role,
+    User,
+    UserId,
+    Zone,
+    ZoneId,
+    ZonePresence,
+)
+from safety.policy import Circumstances
+
+_CIRCUMSTANCES: Final[LiteralString] = """
+select d.id, d.external_id, d.name, d.kind, d.zone_id, d.capabilities, d.online_state, d.last_seen,
+       d.state, z.slug, z.name as zone_name, z.hazard_level, z.requires_ppe, z.unifi_door_ids,
+       p.id as policy_id, p.name as policy_name, p.required_roles, p.requires_dual_confirm,
+       p.requires_presence, p.pqe_checks, p.version, p.presence_ttl,
+       s.source, s.status, s.observed_at
+from devices d
+join zones z on z.id = d.zone_id
+left join access_policies p on p.zone_id = z.id and p.active
+left join lateral (
+    select source, status, observed_at from zone_presences
+    where zone_id = d.zone_id and user_id = %(user)s
+    order by observed_at desc limit 1) s on %(hazardous)s
+where d.id = %(device)s
+"""
+
+
+class PostgresFacts:
+    """Implements `safety.ports.Facts`."""
+
+    def __init__(self, pool: StorePool) -> None:
+        self._pool = pool
+
+    async def circumstances(self, action: Action, requester: UserId) -> Circumstances:
+        """Return device, zone, policy, reported state and the requester's newest sighting."""
+        row = await self._one(
+            _CIRCUMSTANCES,
+            {"device": action.device, "user": requester, "hazardous": not action.makes_safe},
+        )
+        if row is None:
+            return Circumstances(device=None, zone=None, policy=None)
+        zone = ZoneId(row["zone_id"])
+        return Circumstances(
+            device=_device(row),
+            zone=Zone(
+                id=zone,
+                slug=row["slug"],
+                name=row["zone_name"],
+                hazard_level=HazardLevel(row["hazard_level"]),
+                requires_ppe=row["requires_ppe"],
+                unifi_door_ids=tuple(row["unifi_door_ids"]),
+            ),
+            policy=_policy(row, zone),
+            state=row["state"],
+            presence=_presence(row, zone, requester),
+        )
+
+    async def user(self, user: UserId) -> User | None:
+        """Return a person who may still act; None when unknown or disabled."""
+        row = await self._one(
+            "select " + USER_COLUMNS + " from users u where u.id = %(id)s and disabled_at is null",
+            {"id": user},
+        )
+        return None if row is None else user_of(row)
+
+    async def key(self, key: KeyId) -> PublicKey | None:
+        """Return an enrolled public key, revoked or not."""
+        row = await self._one(
+            """select id, user_id, algorithm, spki, label, revoked_at from public_keys
+               where id = %(id)s""",
+            {"id": key},
+        )
+        if row is None:
+            return None
+        return PublicKey(
+            id=KeyId(row["id"]),
+            user=UserId(row["user_id"]),
+            algorithm=row["algorithm"],
+            spki=bytes(row["spki"]),
+            label=row["label"],
+            revoked_at=row["revoked_at"],
+        )
+
+    async def _one(self, query: LiteralString, values: dict[str, Any]) -> Row | None:
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(query, values)
+            return await cursor.fetchone()
+
+
+def _device(row: Row) -> Device:
+    return Device(
+        id=DeviceId(row["id"]),
+        external_id=row["external_id"],
+        name=row["name"],
+        kind=DeviceKind(row["kind"]),
+        zone=ZoneId(row["zone_id"]),
+        capabilities=row["capabilities"],
+        online_state=OnlineState(row["online_state"]),
+        last_seen=row["last_seen"],
+    )
+
+
+def _policy(row: Row, zone: ZoneId) -> AccessPolicy | None:
+    if row["policy_id"] is None:
+        return None
+    return AccessPolicy(
+        id=PolicyId(row["policy_id"]),
+        name=row["policy_name"],
+        zone=zone,
+        required_roles=frozenset(Role(each) for each in row["required_roles"]),
+        requires_dual_confirm=row["requires_dual_confirm"],
+        requires_presence=row["requires_presence"],
+        pqe_checks=row["pqe_checks"],
+        version=row["version"],
+        presence_ttl=row["presence_ttl"],
+    )
+
+
+def _presence(row: Row, zone: ZoneId, user: UserId) -> ZonePresence | None:
+    if row["source"] is None:
+        return None
+    return ZonePresence(
+        user=user,
+        zone=zone,
+        source=PresenceSource(row["source"]),
+        status=PresenceStatus(row["status"]),
+        observed_at=row["observed_at"],
+    )

@@ -1,0 +1,120 @@
+"""Turn rows of the gate's tables into the gate's values."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+from safety.actions import revive
+from safety.entities import (
+    CommandId,
+    ConversationId,
+    DeviceId,
+    EventId,
+    Hazard,
+    KeyId,
+    PolicyId,
+    RequestId,
+    Role,
+    User,
+    UserId,
+    ZoneId,
+)
+from safety.policy import Need, Signer
+from safety.records import (
+    Command,
+    CommandStatus,
+    EventStatus,
+    Proposal,
+    Result,
+    SafetyEvent,
+)
+
+Row = Mapping[str, Any]
+
+USER_COLUMNS: Final[LiteralString] = (
+    """u.id as user_id, u.display_name, u.handle, u.roles, u.email, u.tailscale_id"""
+)
+
+
+def user_of(row: Row) -> User:
+    """Build the person of a row that has USER_COLUMNS."""
+    return User(
+        id=UserId(row["user_id"]),
+        display_name=row["display_name"],
+        handle=row["handle"],
+        roles=frozenset(Role(each) for each in row["roles"]),
+        email=row["email"],
+        tailscale_id=row["tailscale_id"],
+    )
+
+
+def _proposal(row: Row, device: DeviceId, zone: ZoneId, arguments: Mapping[str, Any]) -> Proposal:
+    conversation = row["conversation_id"]
+    return Proposal(
+        key=row["proposal_key"],
+        action=revive(row["action_kind"], device, zone, arguments),
+        requester=user_of(row),
+        request=RequestId(row["request_id"]),
+        conversation=None if conversation is None else ConversationId(conversation),
+        correlation=row["correlation_id"] or "",
+        tainted=row.get("tainted", False),
+        evidence=row.get("evidence", {}),
+    )
+
+
+def event_of(row: Row) -> SafetyEvent:
+    """Build a SafetyEvent from a row of EVENT_QUERY."""
+    device, zone = DeviceId(row["device_id"]), ZoneId(row["zone_id"])
+    consumed = row["consumed_by_command"]
+    return SafetyEvent(
+        id=EventId(row["id"]),
+        proposal=_proposal(row, device, zone, row["action"]),
+        hazard=Hazard[row["hazard"].upper()],
+        canonical=bytes(row["canonical"]),
+        digest=bytes.fromhex(row["digest"]),
+        nonce=row["nonce"],
+        policy=PolicyId(row["policy_id"]),
+        policy_version=row["policy_version"],
+        not_before=row["not_before"],
+        expires_at=row["expires_at"],
+        status=EventStatus(row["status"]),
+        needs=frozenset(Need(each) for each in row["needs"]),
+        confirmed_at=row["confirmed_at"],
+        signers=tuple(_signer(each) for each in row["signers"]),
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+        consumed_by=None if consumed is None else CommandId(consumed),
+        abandoned=row["status"] == "approved"
+        and consumed is None
+        and row["resolved_at"] is not None,
+        created_at=row["created_at"],
+    )
+
+
+def _signer(each: Mapping[str, Any]) -> Signer:
+    return Signer(
+        user=UserId(each["user"]),
+        key=KeyId(each["key"]),
+        roles=frozenset(Role(role) for role in each["roles"]),
+        valid=each["valid"],
+    )
+
+
+def command_of(row: Row) -> Command:
+    """Build a Command from a row of COMMAND_QUERY."""
+    device, zone = DeviceId(row["device_id"]), ZoneId(row["zone_id"])
+    event, outcome = row["safety_event_id"], row["outcome"]
+    closed: datetime | None = row["closed_at"]
+    return Command(
+        id=CommandId(row["id"]),
+        proposal=_proposal(row, device, zone, row["payload"]),
+        hazard=Hazard[row["hazard"].upper()],
+        event=None if event is None else EventId(event),
+        status=CommandStatus(row["status"]),
+        created_at=row["created_at"],
+        deadline=row["deadline"],
+        result=None if outcome is None else Result(outcome),
+        code=row["failure_code"],
+        detail=row["failure_detail"] or (row["receipt"] or {}).get("detail"),
+        closed_at=closed,
+    )
