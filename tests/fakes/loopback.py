@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_OWN_NAME = socket.gethostname()
 _guarded: list[str] = []
 """What runs under guard now; an audit hook cannot be taken off again, so it asks here."""
 
@@ -27,7 +28,7 @@ def loopback_only(name: str) -> Iterator[None]:
 
 def _is_here(host: Any) -> bool:
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "")
-    if text in {"", "localhost", socket.gethostname()}:
+    if text in {"", "localhost", _OWN_NAME}:
         return True
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -36,17 +37,17 @@ def _is_here(host: Any) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _target(event: str, arguments: tuple[Any, ...]) -> Any:
-    if event in {"socket.connect", "socket.sendto"} and isinstance(arguments[1], tuple):
-        return arguments[1][0]
-    return arguments[0] if event == "socket.getaddrinfo" else None
-
-
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _guarded and event.startswith("socket."):
-        target = _target(event, arguments)
-        if not _is_here(target):
-            raise LeftTheMachineError(f"{_guarded[-1]} tried to reach {target!r} ({event})")
+    if not _guarded:
+        return
+    if event in {"socket.connect", "socket.sendto"} and isinstance(arguments[1], tuple):
+        target = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        target = arguments[0]
+    else:
+        return
+    if not _is_here(target):
+        raise LeftTheMachineError(f"{_guarded[-1]} tried to reach {target!r} ({event})")
 
 
 sys.addaudithook(_hook)
