@@ -96,6 +96,8 @@ create table state_transitions (
 comment on table state_transitions is
     'Seed, State Transitions: every change of status that is allowed; all others are refused.';
 
+-- Triggers run in order of name: `<table>_1_...` so that a forbidden transition is said first,
+-- `<table>_z_...` for what looks at other tables.
 create function enforce_transition() returns trigger language plpgsql as $$
 declare
     was text := '';

@@ -152,9 +152,9 @@ insert into state_transitions (machine, from_state, to_state) values
     ('conversation_requests', '', 'accepted'),
     ('conversation_requests', 'accepted', 'finished'),
     ('conversation_requests', 'accepted', 'failed');
-create trigger conversation_requests_start before insert on conversation_requests
+create trigger conversation_requests_1_start before insert on conversation_requests
     for each row execute function enforce_transition();
-create trigger conversation_requests_transition before update on conversation_requests
+create trigger conversation_requests_1_transition before update on conversation_requests
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();
 create trigger conversation_requests_closed before update on conversation_requests

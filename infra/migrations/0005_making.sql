@@ -122,13 +122,13 @@ insert into state_transitions (machine, from_state, to_state) values
     ('fabrication_jobs', 'paused', 'printing'),
     ('fabrication_jobs', 'paused', 'failed'),
     ('fabrication_jobs', 'paused', 'aborted');
-create trigger cad_jobs_start before insert on cad_jobs
+create trigger cad_jobs_1_start before insert on cad_jobs
     for each row execute function enforce_transition();
-create trigger cad_jobs_transition before update on cad_jobs
+create trigger cad_jobs_1_transition before update on cad_jobs
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();
-create trigger fabrication_jobs_start before insert on fabrication_jobs
+create trigger fabrication_jobs_1_start before insert on fabrication_jobs
     for each row execute function enforce_transition();
-create trigger fabrication_jobs_transition before update on fabrication_jobs
+create trigger fabrication_jobs_1_transition before update on fabrication_jobs
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();

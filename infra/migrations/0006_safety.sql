@@ -247,12 +247,11 @@ insert into state_transitions (machine, from_state, to_state) values
     ('safety_events', '', 'pending'),
     ('safety_events', 'pending', 'approved'),
     ('safety_events', 'pending', 'denied');
-create trigger safety_events_start before insert on safety_events
+create trigger safety_events_1_start before insert on safety_events
     for each row execute function enforce_transition();
-create trigger safety_events_transition before update on safety_events
+create trigger safety_events_1_transition before update on safety_events
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();
--- Its name sorts after safety_events_transition: a forbidden transition is said first.
 create trigger safety_events_z_approval before update on safety_events
     for each row when (old.status = 'pending' and new.status = 'approved')
     execute function safety_events_approval();

@@ -151,9 +151,9 @@ insert into state_transitions (machine, from_state, to_state) values
     ('device_commands', 'sent', 'failed');
 comment on column device_commands.status is
     'pending -> failed is a command that never reached the wire: denied, expired, or no broker.';
-create trigger device_commands_start before insert on device_commands
+create trigger device_commands_1_start before insert on device_commands
     for each row execute function enforce_transition();
-create trigger device_commands_transition before update on device_commands
+create trigger device_commands_1_transition before update on device_commands
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();
 create trigger device_commands_z_approved before update on device_commands

@@ -24,9 +24,9 @@ insert into state_transitions (machine, from_state, to_state) values
     ('notifications', 'queued', 'sent'),
     ('notifications', 'queued', 'failed'),
     ('notifications', 'failed', 'queued');
-create trigger notifications_start before insert on notifications
+create trigger notifications_1_start before insert on notifications
     for each row execute function enforce_transition();
-create trigger notifications_transition before update on notifications
+create trigger notifications_1_transition before update on notifications
     for each row when (old.status is distinct from new.status)
     execute function enforce_transition();
 
