@@ -182,8 +182,8 @@ def event_json(event: Event) -> tuple[str, Mapping[str, Any]]:
             return "waiting", waiting_json(waiting)
         case Asked() as asked:
             return "asked", asked_json(asked)
-        case Finished(turn=turn):
-            return "finished", turn_json(turn)
+        case Finished(body=body):
+            return "finished", body
         case _ as unreachable:
             assert_never(unreachable)
 

@@ -84,9 +84,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The reply is complete; `turn` is the whole of it for clients that do not stream."""
+    """The reply is complete; `body` is the whole of it, as POST /api/query answers."""
 
-    turn: "Turn"
+    body: Mapping[str, Any]
 
 
 Event = Routed | Said | Acted | Waiting | Asked | Finished

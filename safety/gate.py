@@ -339,6 +339,11 @@ class Gate:
             )
         return _waiting(event)
 
+    async def proposal(self, event_id: EventId) -> Proposal | None:
+        """Return what an event is about; None if there is no such event."""
+        event = await self._ledger.event(event_id)
+        return None if event is None else event.proposal
+
     # -- time and crashes -----------------------------------------------------------------
 
     async def expire(self) -> Sequence[EventId]:

@@ -34,6 +34,8 @@ class Declined:
     code: str
     message: str
     choices: tuple[Choice, ...] = ()
+    argument: str = ""
+    """The argument that one of the choices would settle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,12 @@ class Runner:
         try:
             result = await tool.body(desk, **{key: getattr(given, key) for key in _names(tool)})
         except ToolError as error:
-            declined = Declined(code=error.code, message=error.message, choices=error.choices)
+            declined = Declined(
+                code=error.code,
+                message=error.message,
+                choices=error.choices,
+                argument=error.argument,
+            )
             return CallResult(tool=name, arguments=arguments, declined=declined)
         except InvalidActionError as error:
             return _declined(name, arguments, "bad_arguments", f"I can't do that: {error}.")

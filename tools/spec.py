@@ -52,12 +52,16 @@ class Choice:
 class ToolError(Exception):
     """The tool cannot do that; the text is for the person who asked."""
 
-    def __init__(self, code: str, message: str, *, choices: Sequence[Choice] = ()) -> None:
-        """`code` is stable snake_case; `message` says what, why and what to do."""
+    def __init__(
+        self, code: str, message: str, *, choices: Sequence[Choice] = (), argument: str = ""
+    ) -> None:
+        """Say what, why and what to do; `argument` is the one that a choice would settle."""
         super().__init__(message)
         self.code = code
+        """Stable snake_case, for programs."""
         self.message = message
         self.choices = tuple(choices)
+        self.argument = argument
 
 
 Result = Answer | Action | Sequence[Action]

@@ -234,6 +234,20 @@ class Conversations:
         )
         return row is not None
 
+    async def untold(self) -> Sequence[UUID]:
+        """Return settled SafetyEvents of conversations whose end was not reported yet."""
+        rows = await self._all(
+            """select e.id from safety_events e
+               join conversation_requests r on r.id = e.request_id and r.status = 'finished'
+               where e.hazard in ('medium', 'high') and e.resolved_at > now() - interval '7 days'
+                 and not exists (
+                     select from conversation_messages m
+                     where m.request_id = r.id and m.meta ->> 'event_id' = e.id::text)
+               order by e.resolved_at""",
+            {},
+        )
+        return [row["id"] for row in rows]
+
     async def messages(
         self, conversation: ConversationId, *, after: int = 0, limit: int = 200
     ) -> Sequence[Message]:
