@@ -78,9 +78,6 @@ create table safety_events (
         and (consumed_at is null or status = 'approved')),
     constraint safety_events_consumed_in_time check (
         consumed_at is null or (consumed_at >= not_before and consumed_at <= expires_at)),
-    constraint safety_events_abandoned check (
-        status <> 'approved' or resolved_at is null or consumed_at is not null
-        or coalesce(reason_code, reason, '') <> ''),
     constraint safety_events_outcome check (outcome is null or consumed_at is not null)
 );
 create index safety_events_pending_first on safety_events (created_at) where status = 'pending';
