@@ -181,7 +181,7 @@ class Core:
     def settled(self, event: EventId, outcome: Outcome) -> None:
         """Take the gate's news of a waiting event; resume the turn that asked for it."""
         if not isinstance(outcome, Pending):
-            self._spawn(self._report(event))
+            _ = self._spawn(self._report(event))
 
     async def _report(self, event: EventId) -> None:
         proposal = await self._parts.gate.proposal(event)
