@@ -1,0 +1,94 @@
+"""The commands, put together; expected problems become one sentence and an exit code."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from assistant.cli import approve, chat, keys, people, routing
+from assistant.cli.leave import Code, CommandError, Leave
+from assistant.cli.screen import complain
+
+_CLICK_USAGE: Final = 2
+"""What Typer leaves with after a wrong command line; here 2 means that an approval waits."""
+
+app = typer.Typer(
+    name="kitt",
+    help="KITTY: talk to the shop floor; nothing hazardous happens without people's signatures.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(chat.chat)
+app.command()(approve.approve)
+app.command()(approve.deny)
+app.command()(approve.approvals)
+app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="users")
+app.add_typer(routing.app, name="routing")
+
+
+def _server_side(name: str) -> Any:
+    # The one lazy import: the server's libraries take seconds to load, and `kitt --help`,
+    # `kitt chat` and `kitt approve` need none of them.
+    return getattr(importlib.import_module("assistant.cli.serve"), name)
+
+
+@app.command()
+def serve() -> None:
+    """Run KITTY until Ctrl-C; settings come from KITTY_* and kitty.toml."""
+    raise Leave(_server_side("serve")())
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="0 takes a free one.")] = (
+        8400
+    ),
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="Folder of the demo. Default: ~/.local/share/kitty-demo."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same lab.")] = 1,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0.1, max=1000, help="How fast the lab's time runs.")
+    ] = 1.0,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when ready.")
+    ] = False,
+) -> None:
+    """Run KITTY with a simulated lab: people, doors, lights, printers."""
+    raise Leave(_server_side("demo")(port=port, home=home, seed=seed, speed=speed, as_json=as_json))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database of the settings to the shape this version needs."""
+    raise Leave(_server_side("migrate_database")())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is missing on this machine, and how to get it."""
+    raise Leave(_server_side("examine")())
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        app(args=list(argv), prog_name="kitt")
+    except CommandError as error:
+        complain(str(error))
+        return error.code
+    except Leave as leave:
+        return int(str(leave.code))
+    except SystemExit as end:
+        return Code.USAGE if end.code == _CLICK_USAGE else int(end.code or 0)
+    except KeyboardInterrupt:
+        return Code.INTERRUPTED
+    return Code.DONE

@@ -1,0 +1,53 @@
+"""What waits for approval while a person types, with the time each still has."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from assistant.cli.events import EVENTS
+from assistant.cli.screen import SHORT
+from assistant.cli.words import WordsError, escaped, left, moment
+
+_OK = 300
+
+
+class WaitingList:
+    """The pending approvals of this conversation."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, Mapping[str, Any]] = {}
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Remember what now waits."""
+        self._events[str(event.get("safety_event_id", ""))] = event
+
+    async def refresh(self, http: httpx.AsyncClient) -> None:
+        """Forget what has been settled; what cannot be asked about stays until it expires."""
+        for identity in list(self._events):
+            try:
+                response = await http.get(f"{EVENTS}/{identity}")
+                settled = response.status_code < _OK and response.json()["status"] != "pending"
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                continue
+            if settled:
+                del self._events[identity]
+
+    def line(self, now: datetime) -> str | None:
+        """Return one line about what waits; None if nothing does."""
+        shown = [
+            f"{escaped(str(event.get('prompt', '')))}: "
+            f"{left(str(event.get('expires_at', '')), now)}, "
+            f"kitt approve {escaped(identity)[:SHORT]} --key FILE"
+            for identity, event in self._events.items()
+            if _lasts(event, now)
+        ]
+        return "Waiting: " + "; ".join(shown) if shown else None
+
+
+def _lasts(event: Mapping[str, Any], now: datetime) -> bool:
+    try:
+        return moment(str(event.get("expires_at", ""))) > now
+    except WordsError:
+        return True
