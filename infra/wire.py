@@ -8,11 +8,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -33,17 +34,12 @@ MAX_DEPTH: Final = 32
 MAX_COMMANDS: Final = 16
 """Command ids a device reports as carried out."""
 
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2200
 _NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 _NAME_RE: Final = re.compile(_NAME)
 _DEVICE_TOPIC_LEVELS: Final = 4
 _PRESENCE_TOPIC_LEVELS: Final = 3
-
-WireName = Annotated[str, StringConstraints(pattern=_NAME)]
-"""An external id or a zone's slug: one level of a topic, never a wildcard or a slash."""
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-"""An intent or a code."""
-Text = Annotated[str, StringConstraints(max_length=500)]
-"""Words for people."""
 
 
 class WireError(ValueError):
@@ -52,6 +48,23 @@ class WireError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _plausible(at: datetime) -> datetime:
+    """Refuse what no clock shows: databases and calendars trip over the ends of time."""
+    if not _FIRST_YEAR <= at.year < _LAST_YEAR:
+        raise ValueError("the year is not plausible")
+    return at.astimezone(UTC)
+
+
+WireName = Annotated[str, StringConstraints(pattern=_NAME)]
+"""An external id or a zone's slug: one level of a topic, never a wildcard or a slash."""
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""An intent or a code."""
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+"""A time in UTC, between the years 2000 and 2200."""
+Text = Annotated[str, StringConstraints(max_length=500)]
+"""Words for people."""
 
 
 def _pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,8 +171,8 @@ class CommandMessage(_Message):
     """The external id, again: a copy on another device's topic is not obeyed."""
     intent: Word
     payload: dict[str, Any]
-    issued_at: AwareDatetime
-    deadline: AwareDatetime
+    issued_at: Moment
+    deadline: Moment
     """After this the device does not act."""
     correlation_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     safety_event_id: UUID | None = None
@@ -172,7 +185,7 @@ class AckMessage(_Message):
     ok: bool
     code: Word | None = None
     detail: Text | None = None
-    at: AwareDatetime
+    at: Moment
 
     @model_validator(mode="after")
     def _ok_or_code(self) -> Self:
@@ -186,7 +199,7 @@ class StateMessage(_Message):
 
     online: bool
     fault: Text | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     """When the device measured it; null in a last will."""
     state: dict[str, Any] = Field(default_factory=dict)
     commands: Annotated[list[UUID], Field(max_length=MAX_COMMANDS)] = Field(default_factory=list)
@@ -196,7 +209,7 @@ class StateMessage(_Message):
 class TelemetryMessage(_Message):
     """What a device measured (`telemetry`)."""
 
-    at: AwareDatetime
+    at: Moment
     values: dict[str, Any]
 
 
@@ -207,7 +220,7 @@ class PresenceMessage(_Message):
     """The person's handle."""
     status: PresenceStatus
     source: PresenceSource
-    observed_at: AwareDatetime
+    observed_at: Moment
 
 
 def encode_object(fields: Mapping[str, Any]) -> bytes:
