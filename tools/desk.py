@@ -13,6 +13,7 @@ from uuid import UUID
 from safety.entities import (
     ConversationId,
     Device,
+    DeviceId,
     DeviceKind,
     EventId,
     JobId,
@@ -63,6 +64,10 @@ class Lab(Protocol):
         """Return devices in order of zone and name."""
         ...
 
+    async def device(self, device: DeviceId) -> DeviceView | None:
+        """Return one device; None if there is no such device."""
+        ...
+
     async def zones(self) -> Sequence[ZoneView]:
         """Return all zones in order of name."""
         ...
@@ -90,13 +95,15 @@ class PrintJob:
     material: str | None
     started_at: datetime | None
     completed_at: datetime | None
+    technology: str = "fdm"
+    """What kind of machine it was prepared for: `fdm`, `resin`, `cnc`, `laser`, ..."""
 
 
 class Printing(Protocol):
     """Jobs that can be or have been printed."""
 
-    async def jobs(self, *, limit: int = 50) -> Sequence[PrintJob]:
-        """Return jobs, newest first."""
+    async def jobs(self, *, status: str | None = None, limit: int = 50) -> Sequence[PrintJob]:
+        """Return jobs, newest first; only those of one status if it is given."""
         ...
 
 
