@@ -23,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_PROCESSES: Final = "assistant.cli.serve"
+_COMPOSE: Final = "assistant.compose"
 app.command()(chat.chat)
 app.command()(approve.approve)
 app.command()(approve.deny)
@@ -32,16 +34,16 @@ app.add_typer(people.app, name="users")
 app.add_typer(routing.app, name="routing")
 
 
-def _server_side(name: str) -> Any:
+def _later(module: str, name: str) -> Any:
     # The one lazy import: the server's libraries take seconds to load, and `kitt --help`,
     # `kitt chat` and `kitt approve` need none of them.
-    return getattr(importlib.import_module("assistant.cli.serve"), name)
+    return getattr(importlib.import_module(module), name)
 
 
 @app.command()
 def serve() -> None:
     """Run KITTY until Ctrl-C; settings come from KITTY_* and kitty.toml."""
-    raise Leave(_server_side("serve")())
+    raise Leave(_later(_PROCESSES, "serve")(_later(_COMPOSE, "serve")))
 
 
 @app.command()
@@ -56,26 +58,27 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed, the same lab.")] = 1,
     speed: Annotated[
         float, typer.Option("--speed", min=0.1, max=1000, help="How fast the lab's time runs.")
-    ] = 1.0,
+    ] = 10.0,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON when ready.")
     ] = False,
 ) -> None:
     """Run KITTY with a simulated lab: people, doors, lights, printers."""
-    raise Leave(_server_side("demo")(port=port, home=home, seed=seed, speed=speed, as_json=as_json))
+    start, server = _later(_PROCESSES, "demo"), _later(_COMPOSE, "serve")
+    raise Leave(start(server, port=port, home=home, seed=seed, speed=speed, as_json=as_json))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database of the settings to the shape this version needs."""
-    raise Leave(_server_side("migrate_database")())
+    raise Leave(_later(_PROCESSES, "migrate_database")())
 
 
 @app.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
-    raise Leave(_server_side("examine")())
+    raise Leave(Code(_later("assistant.doctor", "main")()))
 
 
 def run(argv: Sequence[str]) -> int:
