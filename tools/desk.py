@@ -168,7 +168,7 @@ class DecisionView:
 
     id: UUID
     request: RequestId
-    conversation: ConversationId
+    conversation: ConversationId | None
     at: datetime
     tier: str
     confidence: float
