@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 _NONCE_BYTES: Final = 24
+_SECRET_BYTES: Final = 32
 _CORRELATION_BYTES: Final = 9
 _VERSION: Final = 0x7 << 76
 _VARIANT: Final = 0b10 << 62
@@ -24,6 +25,11 @@ def uuid7() -> UUID:
 def nonce() -> str:
     """Return 192 random bits as URL-safe text, used once."""
     return secrets.token_urlsafe(_NONCE_BYTES)
+
+
+def secret(kind: str) -> str:
+    """Return a new secret of 256 random bits that says what it is: `kitty_token_...`."""
+    return f"kitty_{kind}_{secrets.token_urlsafe(_SECRET_BYTES)}"
 
 
 def correlation_id() -> str:
