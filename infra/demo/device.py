@@ -14,6 +14,8 @@ HEARTBEAT_SECONDS: Final = 20.0
 TELEMETRY_SECONDS: Final = 10.0
 LATE_SECONDS: Final = 1.0
 """How long after the deadline a `late` device acknowledges."""
+MAX_WAITING: Final = 64
+"""Commands that wait for their turn; more are answered with `busy`."""
 OWN_FAULTS: Final = frozenset({Fault.NONE, Fault.JAM, Fault.SMOKE})
 """Faults of the machine itself, not of its manners on the wire."""
 
@@ -83,6 +85,7 @@ class Device:
         self._show = show
         self._wire: Wire | None = None
         self._free_at = now()
+        self._waiting = 0
         self._fault = Fault.NONE
         self._fault_number = 0
         self._acts = True
@@ -114,7 +117,11 @@ class Device:
             if answer is not None:
                 self._acknowledge(command, answer)
             return
+        if self._waiting >= MAX_WAITING:
+            self._settle(command, Answer(ok=False, code=AckCode.BUSY, detail="Too many commands"))
+            return
         self._memory.begin(command.id)
+        self._waiting += 1
         self._timer.later(self._delay(), partial(self._carry_out, command))
 
     def on_order(self, order: Mapping[str, Any]) -> None:
@@ -148,6 +155,7 @@ class Device:
         return (self._free_at - now).total_seconds()
 
     def _carry_out(self, command: Command) -> None:
+        self._waiting -= 1
         if self._fault is Fault.REFUSE:
             answer = Answer(
                 ok=False, code=AckCode.DEVICE_ERROR, detail="The device reports an error"
@@ -156,9 +164,12 @@ class Device:
             answer = Answer(ok=False, code=AckCode.DEVICE_ERROR, detail="Nothing was done")
         else:
             self._machine, answer = respond(self._machine, command, self._now())
+        self._settle(command, answer)
+        self.publish_state()
+
+    def _settle(self, command: Command, answer: Answer) -> None:
         self._memory.finish(command.id, answer, self._machine.kept())
         self._acknowledge(command, answer)
-        self.publish_state()
 
     def _acknowledge(self, command: Command, answer: Answer) -> None:
         match self._fault:

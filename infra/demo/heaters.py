@@ -30,7 +30,7 @@ class Heater:
         if not self.target_c or abs(gap) <= CLOSE_C:
             return 0.0
         if gap > 0:
-            return gap / self.rise
+            return (gap - CLOSE_C) / self.rise
         return self.fall * log(gap / -CLOSE_C)
 
     @property

@@ -39,13 +39,13 @@ class Memory:
     def begin(self, command_id: str) -> None:
         """Note that a command is about to be carried out."""
         self._answers[command_id] = None
-        while len(self._answers) > REMEMBERED:
-            del self._answers[next(iter(self._answers))]
         self._write()
 
     def finish(self, command_id: str, answer: Answer, kept: Mapping[str, Any]) -> None:
         """Note what came of a command, and how the device stands now."""
         self._answers[command_id] = answer
+        while len(self._answers) > REMEMBERED:
+            del self._answers[next(iter(self._answers))]
         self.kept = dict(kept)
         self._write()
 
