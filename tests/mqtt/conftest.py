@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +13,6 @@ from infra.broker_files import Login
 from infra.mqtt import Bus, BusSettings
 
 WITHIN = timedelta(seconds=15)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(params=[Engine.EMBEDDED, Engine.MOSQUITTO])
@@ -81,18 +76,23 @@ async def bounded() -> AsyncIterator[None]:
 
 
 class Changes:
-    """Something to wait on: `await changes.until(lambda: len(seen) == 3)`."""
+    """Something to wait on: `await changes.until(lambda: len(seen) == 3)`.
+
+    Looks again whenever told, and every 20 ms for what nobody tells.
+    """
 
     def __init__(self) -> None:
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     async def tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        self._changed.set()
 
     async def until(self, predicate: Callable[[], bool]) -> None:
-        async with bounded(), self._changed:
-            await self._changed.wait_for(predicate)
+        async with bounded():
+            while not predicate():
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), 0.02)
 
 
 @pytest.fixture
