@@ -77,11 +77,15 @@ class StorePool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, *, min_size: int = 2, max_size: int = 16) -> AsyncIterator[StorePool]:
+async def open_pool(
+    dsn: str, *, min_size: int = 2, max_size: int = 16, patience: timedelta = CHECKOUT_TIMEOUT
+) -> AsyncIterator[StorePool]:
     """Open a pool of autocommitting connections and close it at the end.
 
     Each connection is checked when it is lent, so a killed database costs its callers a short
-    wait and no error once it is back.  Raises StoreUnavailableError if it cannot be reached now.
+    wait (`patience` at most) and no error once it is back.
+
+    Raises StoreUnavailableError if it cannot be reached now.
     """
     pool = StorePool(
         dsn,
@@ -95,21 +99,21 @@ async def open_pool(dsn: str, *, min_size: int = 2, max_size: int = 16) -> Async
         min_size=min_size,
         max_size=max_size,
         max_waiting=MAX_WAITING,
-        timeout=CHECKOUT_TIMEOUT.total_seconds(),
+        timeout=patience.total_seconds(),
         reconnect_timeout=RECONNECT_FOR.total_seconds(),
         check=StorePool.check_connection,
         open=False,
         name="store",
     )
     try:
-        await _first_connection(pool)
+        await _first_connection(pool, patience)
         yield pool
     finally:
         await pool.close()
 
 
-async def _first_connection(pool: StorePool) -> None:
+async def _first_connection(pool: StorePool, patience: timedelta) -> None:
     try:
-        await pool.open(wait=True, timeout=CHECKOUT_TIMEOUT.total_seconds())
+        await pool.open(wait=True, timeout=patience.total_seconds())
     except PoolTimeout as error:
         raise unavailable(error) from error

@@ -84,6 +84,11 @@ class EmbeddedPostgres:
         self._busy = threading.Lock()
 
     @property
+    def home(self) -> Path:
+        """The folder that holds the data, the log and the socket."""
+        return self._home
+
+    @property
     def dsn(self) -> str:
         """The libpq connection string of KITTY's database."""
         return self.dsn_of(self._database)

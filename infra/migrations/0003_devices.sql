@@ -13,7 +13,8 @@ create table devices (
     capabilities json_map not null
         constraint devices_capabilities_intents check (
             jsonb_typeof(capabilities -> 'intents') is not distinct from 'array'
-            and not jsonb_path_exists(capabilities, '$.intents[*] ? (@.type() != "string")')
+            and not jsonb_path_exists(
+                capabilities, 'strict $.intents[*] ? (@.type() != "string")', silent => true)
         ),
     online_state online_state not null default 'offline',
     last_seen timestamptz,
@@ -28,7 +29,8 @@ create table devices (
         constraint devices_commanded check (
             case jsonb_typeof(commanded) when 'array' then
                 jsonb_array_length(commanded) <= 64
-                and not jsonb_path_exists(commanded, '$[*] ? (@.type() != "string")')
+                and not jsonb_path_exists(
+                    commanded, 'strict $[*] ? (@.type() != "string")', silent => true)
             else false end
         ),
     constraint devices_external_id_unique unique (integration, external_id)

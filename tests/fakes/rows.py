@@ -2,12 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -57,6 +59,18 @@ class Rows:
     def get(self, table: str, row: Row, /) -> Row:
         statement = sql.SQL("select * from {} where id = %(id)s").format(sql.Identifier(table))
         return self._one(statement, {"id": row["id"]})
+
+    @contextmanager
+    def refused(
+        self,
+        constraint: str | None = None,
+        error: type[psycopg.Error] = psycopg.errors.CheckViolation,
+    ) -> Iterator[None]:
+        """Expect the database to refuse what follows, by that constraint; undo the rest of it."""
+        with pytest.raises(error) as caught, self.connection.transaction():
+            yield
+        if constraint is not None:
+            assert caught.value.diag.constraint_name == constraint
 
     def _one(self, statement: sql.Composed, values: Row) -> Row:
         with self.connection.cursor(row_factory=dict_row) as cursor:
