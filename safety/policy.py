@@ -74,7 +74,8 @@ class Circumstances:
     """What the device last reported."""
     presence: ZonePresence | None = None
     """The newest sighting of the requester in the zone."""
-    has_driver: bool = False
+    has_driver: bool = True
+    """Whether anything is set up that could tell the device; the gate fills it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

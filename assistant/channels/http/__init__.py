@@ -1,0 +1,1 @@
+"""The REST door: JSON in, JSON or server-sent events out."""

@@ -1,0 +1,140 @@
+"""Approvals over REST: list, look, sign, confirm, deny.  The signature is what counts."""
+
+import base64
+import binascii
+from typing import Annotated, Any, Literal, assert_never
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistant.access import Problem
+from assistant.channels.http.people import CurrentUser
+from assistant.services import Services
+from assistant.words import need_words
+from safety import errors
+from safety.entities import EventId, KeyId, User
+from safety.records import Done, Failed, Outcome, Pending, Refused, Unknown
+
+_STATUS = {
+    errors.UNKNOWN_EVENT: 404,
+    errors.UNKNOWN_KEY: 403,
+    errors.REVOKED_KEY: 403,
+    errors.BAD_SIGNATURE: 403,
+    errors.NOT_AUTHORISED: 403,
+    errors.NOT_REQUESTER: 403,
+    errors.ALREADY_SETTLED: 409,
+    errors.ALREADY_SIGNED: 409,
+    errors.EXPIRED: 409,
+    errors.STATE_CHANGED: 409,
+    errors.POLICY_CHANGED: 409,
+    errors.NO_SIGNATURE_NEEDED: 409,
+    errors.NEEDS_SIGNATURE: 409,
+}
+
+_DENIALS = frozenset({errors.WITHDRAWN, errors.DENIED_BY_PERSON})
+
+
+class ApproveBody(BaseModel):
+    """One person's signature over the event's digest."""
+
+    model_config = ConfigDict(extra="forbid")
+    key_id: str = Field(min_length=1, max_length=200)
+    signature: str = Field(min_length=1, max_length=400)
+    """Base64."""
+
+
+class DenyBody(BaseModel):
+    """Why not."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(default="", max_length=500)
+
+
+def router(services: Services, user_of: CurrentUser) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(prefix="/api/safety/events", tags=["safety"])
+    who = Depends(user_of)
+
+    @routes.get("", summary="Requests that wait, or waited, for people")
+    async def events(
+        _user: Annotated[User, who],
+        status: Annotated[Literal["pending", "approved", "denied"] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> dict[str, Any]:
+        views = (
+            await services.approvals.pending()
+            if status == "pending"
+            else await services.approvals.recent(limit=100)
+        )
+        chosen = [each for each in views if status in {None, each.status}][:limit]
+        items = [await services.event_details(each.event) for each in chosen]
+        return {"items": [each for each in items if each is not None], "next_cursor": None}
+
+    @routes.get("/{event}", summary="One request, with the exact bytes to sign")
+    async def one(event: UUID, _user: Annotated[User, who]) -> JSONResponse:
+        return JSONResponse(await _details(services, event))
+
+    @routes.post("/{event}/approve", summary="Add a person's signature")
+    async def approve(event: UUID, body: ApproveBody, user: Annotated[User, who]) -> JSONResponse:
+        try:
+            signature = base64.b64decode(body.signature, validate=True)
+        except (binascii.Error, ValueError):
+            raise Problem(422, "bad_signature", "The signature is not base64.") from None
+        outcome = await services.gate.sign(
+            EventId(event), KeyId(body.key_id), signature, relayed_by=user.id
+        )
+        return await _answer(services, event, outcome)
+
+    @routes.post("/{event}/confirm", summary="Confirm your own low-hazard request")
+    async def confirm(event: UUID, user: Annotated[User, who]) -> JSONResponse:
+        return await _answer(services, event, await services.gate.confirm(EventId(event), user))
+
+    @routes.post("/{event}/deny", summary="Say no, or withdraw your own request")
+    async def deny(event: UUID, body: DenyBody, user: Annotated[User, who]) -> JSONResponse:
+        outcome = await services.gate.deny(EventId(event), user, body.reason)
+        if isinstance(outcome, Refused) and outcome.code in _DENIALS:
+            stored = await _details(services, event)
+            return JSONResponse(_body(stored, "refused", outcome.reason))
+        return await _answer(services, event, outcome)
+
+    return routes
+
+
+async def _details(services: Services, event: UUID) -> dict[str, Any]:
+    stored = await services.event_details(event)
+    if stored is None:
+        raise Problem(404, errors.UNKNOWN_EVENT, "There is no such request.")
+    return dict(stored)
+
+
+async def _answer(services: Services, event: UUID, outcome: Outcome) -> JSONResponse:
+    if isinstance(outcome, Refused):
+        raise Problem(_STATUS.get(outcome.code, 409), outcome.code, outcome.reason)
+    stored = await _details(services, event)
+    match outcome:
+        case Pending(needs=needs):
+            words = list(need_words([need.value for need in needs]))
+            return JSONResponse(_body(stored, "pending", None) | {"needs": words}, status_code=202)
+        case Done(command=command, at=at, detail=detail):
+            receipt = {"command_id": str(command), "at": at.isoformat(), "detail": detail}
+            return JSONResponse(_body(stored, "done", None) | {"receipt": receipt})
+        case Failed(reason=reason):
+            return JSONResponse(_body(stored, "failed", reason))
+        case Unknown(reason=reason):
+            return JSONResponse(_body(stored, "unknown", reason))
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _body(stored: Any, outcome: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "id": stored["id"],
+        "status": stored["status"],
+        "what": stored["what"],
+        "outcome": outcome,
+        "needs": stored["needs"],
+        "signed_by": stored["signed_by"],
+        "reason": reason,
+    }

@@ -1,0 +1,98 @@
+"""POST /api/tools/{name}: every tool, from its one declaration."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from assistant.access import Problem
+from assistant.channels.http.people import CurrentUser
+from assistant.channels.http.shell import correlation_of
+from assistant.codec import call_json
+from assistant.services import Services
+from infra import ids
+from safety.entities import RequestId, User
+from tools.run import CallOutcome, CallResult
+from tools.spec import Tool
+
+_STATUS: Final[Mapping[str, int]] = {
+    "bad_arguments": 422,
+    "unknown_tool": 404,
+    "unknown_device": 404,
+    "unknown_zone": 404,
+    "unknown_job": 404,
+    "unknown_event": 404,
+    "device_offline": 404,
+    "not_authorised": 403,
+    "no_presence": 403,
+    "no_policy": 403,
+    "ambiguous": 409,
+}
+
+
+def router(services: Services, user_of: CurrentUser) -> APIRouter:
+    """Build one route per tool."""
+    routes = APIRouter(prefix="/api/tools", tags=["tools"])
+    who = Depends(user_of)
+
+    @routes.get("", summary="All tools with their arguments and hazards")
+    async def catalogue(_user: Annotated[User, who]) -> dict[str, Any]:
+        return {"items": [tool_json(tool) for tool in services.catalog], "next_cursor": None}
+
+    for tool in services.catalog:
+        routes.post(
+            f"/{tool.name}",
+            summary=tool.summary.splitlines()[0],
+            description=tool.summary,
+            name=tool.name,
+            openapi_extra={
+                "requestBody": {"content": {"application/json": {"schema": tool.schema}}}
+            },
+        )(_endpoint(services, tool, user_of))
+
+    @routes.post("/{name}", include_in_schema=False)
+    async def unknown(name: str, _user: Annotated[User, who]) -> None:
+        raise Problem(404, "unknown_tool", f"There is no tool {name[:60]!r}. See GET /api/tools.")
+
+    return routes
+
+
+def tool_json(tool: Tool) -> dict[str, Any]:
+    """Describe a tool for programs."""
+    return {
+        "name": tool.name,
+        "family": tool.family,
+        "description": tool.summary,
+        "hazard": tool.hazard.word,
+        "arguments": tool.schema,
+    }
+
+
+def _endpoint(
+    services: Services, tool: Tool, user_of: CurrentUser
+) -> Callable[..., Awaitable[JSONResponse]]:
+    async def call(request: Request, user: Annotated[User, Depends(user_of)]) -> JSONResponse:
+        raw = await request.body()
+        arguments = await request.json() if raw else {}
+        result = await services.core.call_tool(
+            tool.name, arguments, user, RequestId(ids.uuid7()), services.now()
+        )
+        return tool_answer(result, correlation_of(request))
+
+    return call
+
+
+def tool_answer(result: CallResult, correlation: str) -> JSONResponse:
+    """Answer a direct call: outcome, result?, event_id?, reason?, correlation_id."""
+    body = call_json(result) | {"correlation_id": correlation}
+    body.pop("tool", None)
+    body.pop("arguments", None)
+    if result.outcome is CallOutcome.PENDING:
+        return JSONResponse(body, status_code=202)
+    status = (
+        _STATUS.get(str(body.get("code")), 200) if result.outcome is CallOutcome.REFUSED else 200
+    )
+    if status >= 400:  # noqa: PLR2004
+        body |= {"message": body.get("reason", ""), "retryable": False}
+    return JSONResponse(body, status_code=status)

@@ -1,0 +1,91 @@
+"""Reading over REST: who I am, the routing log, health, metrics."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import JSONResponse
+
+from assistant.channels.http.people import CurrentUser
+from assistant.services import Services
+from infra.store.routing_log import Filter
+from safety.entities import User
+
+
+def router(services: Services, user_of: CurrentUser) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter()
+    who = Depends(user_of)
+
+    @routes.get("/api/me", tags=["people"], summary="Who you are")
+    async def me(user: Annotated[User, who]) -> dict[str, Any]:
+        return {
+            "id": str(user.id),
+            "handle": user.handle,
+            "display_name": user.display_name,
+            "roles": sorted(user.roles),
+        }
+
+    @routes.get("/api/routing/logs", tags=["routing"], summary="RoutingDecisions, newest first")
+    async def logs(
+        user: Annotated[User, who],
+        conversation_id: UUID | None = None,
+        selected_tier: Literal["local", "mcp", "frontier"] | None = None,
+        since: datetime | None = None,
+        outcome: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        cursor: Annotated[str | None, Query(max_length=300)] = None,
+    ) -> dict[str, Any]:
+        del user
+        wanted = Filter(
+            conversation=conversation_id, tier=selected_tier, since=since, outcome=outcome
+        )
+        items, following = await services.routing.page(wanted, limit=limit, cursor=cursor)
+        return {"items": [_row_json(each) for each in items], "next_cursor": following}
+
+    return routes
+
+
+def health(services: Services, user_of: CurrentUser) -> APIRouter:
+    """Build the routes that machines watch."""
+    routes = APIRouter(tags=["health"])
+    who = Depends(user_of)
+
+    @routes.get("/healthz", summary="Is the process alive?")
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get("/readyz", summary="Can it serve?")
+    async def ready() -> JSONResponse:
+        now = await services.readiness()
+        body = {
+            "ready": now.ready,
+            "store": now.store,
+            "broker": now.broker,
+            "recovered": now.recovered,
+        }
+        return JSONResponse(body, status_code=200 if now.ready else 503)
+
+    @routes.get("/metrics", summary="Prometheus metrics")
+    async def metrics(_user: Annotated[User, who]) -> Response:
+        return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return routes
+
+
+def _row_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case _:
+            return float(value)

@@ -1,0 +1,65 @@
+"""The live names of people's things, kept ready for the grammar."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from assistant.understanding.names import Name, Names
+from tools.desk import DeviceView, Lab, Printing, PrintJob, ZoneView
+
+MAX_JOBS: Final = 500
+"""Prepared jobs whose names can be spoken."""
+
+
+class NamesSource:
+    """Reads all names when their fingerprint in the store has changed."""
+
+    def __init__(
+        self, *, lab: Lab, printing: Printing, fingerprint: Callable[[], Awaitable[str]]
+    ) -> None:
+        self._lab = lab
+        self._printing = printing
+        self._fingerprint = fingerprint
+        self._names = Names(version="")
+        self._called: dict[str, str] = {}
+
+    def current(self) -> Names:
+        """Return the names as last read."""
+        return self._names
+
+    def name_of(self, identity: str) -> str:
+        """Return what people call the thing with this id; the id itself if nobody does."""
+        return self._called.get(identity, identity)
+
+    async def refresh(self) -> bool:
+        """Read the names again if any of them changed; tell whether they did."""
+        version = await self._fingerprint()
+        if version == self._names.version:
+            return False
+        zones = [_zone(each) for each in await self._lab.zones()]
+        devices = [_device(each) for each in await self._lab.devices()]
+        jobs = [_job(each) for each in await self._printing.jobs(limit=MAX_JOBS)]
+        entries = (*zones, *devices, *jobs)
+        self._called = {entry.id: entry.name for entry in entries}
+        self._names = Names(version=version, entries=entries)
+        return True
+
+
+def _zone(view: ZoneView) -> Name:
+    return Name(id=str(view.zone.id), kind="zone", name=view.zone.name, aliases=tuple(view.aliases))
+
+
+def _device(view: DeviceView) -> Name:
+    device = view.device
+    return Name(
+        id=str(device.id),
+        kind=device.kind.value,
+        name=device.name,
+        aliases=tuple(view.aliases),
+        zone=str(device.zone),
+        intents=device.intents,
+        values=tuple(str(each) for each in device.capabilities.get("scenes", ())),
+    )
+
+
+def _job(job: PrintJob) -> Name:
+    return Name(id=str(job.id), kind="job", name=job.name)
