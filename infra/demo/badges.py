@@ -9,6 +9,8 @@ from infra.demo.plan import Person, Zone
 from infra.demo.wire import encode, stamp
 
 ROUND_SECONDS: Final = 60.0
+SECOND_ROUND_SECONDS: Final = 5.0
+"""After a connection has come up."""
 EVERYWHERE: Final = "operator"
 """A person with this role alone walks through every zone."""
 STATUSES: Final = frozenset({"present", "vacated", "unknown"})

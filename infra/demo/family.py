@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from infra.demo import clock
-from infra.demo.badges import ROUND_SECONDS, Badges, rounds
+from infra.demo.badges import ROUND_SECONDS, SECOND_ROUND_SECONDS, Badges, rounds
 from infra.demo.build import machine_for, shelf_in
 from infra.demo.cameras import Eye
 from infra.demo.control import BADGES
@@ -190,6 +190,8 @@ class Family:
 
     def _walk(self, zone: str) -> None:
         self._badges.walk(zone)
+        # Sightings are not retained: whoever connects a moment after us gets them too.
+        self._hub.later(SECOND_ROUND_SECONDS, partial(self._badges.walk, zone))
         self._reached(zone)
 
     def _link(

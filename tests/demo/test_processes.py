@@ -1,0 +1,282 @@
+"""The whole lab over a real broker: states, commands, restarts, faults, and a clean end."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import uuid
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from infra.broker import BrokerProcess
+from infra.demo.control import send_order
+from infra.demo.prepare import prepare
+from infra.lab_file import read_lab
+
+pytestmark = pytest.mark.anyio
+WITHIN = 20.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Ear:
+    """KITTY's side of the wire: hears everything, and can command."""
+
+    def __init__(self, broker: BrokerProcess) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self._news = threading.Condition()
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id="ear")
+        self._client.username_pw_set(broker.username, broker.password)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe("kitty/#", 1)
+        self._client.on_message = self._heard
+        self._client.connect(broker.host, broker.port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _heard(self, _client, _userdata, message) -> None:
+        with self._news:
+            self.messages.append((message.topic, bytes(message.payload)))
+            self._news.notify_all()
+
+    def heard(self, topic: str) -> list[dict]:
+        return [json.loads(payload) for name, payload in self.messages if name == topic]
+
+    def until(self, condition: Callable[[], object]) -> None:
+        with self._news:
+            assert self._news.wait_for(condition, WITHIN), [name for name, _ in self.messages][-20:]
+
+    def state(self, device: str) -> dict:
+        return self.heard(f"kitty/devices/{device}/state")[-1]
+
+    def until_state(self, device: str, **wanted: object) -> None:
+        def shown() -> bool:
+            states = self.heard(f"kitty/devices/{device}/state")
+            flat = {**states[-1], **states[-1]["state"]} if states else {}
+            return bool(flat) and all(flat.get(key) == value for key, value in wanted.items())
+
+        self.until(shown)
+
+    def tell(self, device: str, intent: str, payload: dict, *, name="", seconds=10.0) -> str:
+        name = name or str(uuid.uuid4())
+        now = datetime.now(UTC)
+        message = {
+            "v": 1,
+            "command_id": name,
+            "device": device,
+            "intent": intent,
+            "payload": payload,
+            "issued_at": now.isoformat(),
+            "deadline": (now + timedelta(seconds=seconds)).isoformat(),
+            "correlation_id": name,
+            "safety_event_id": None,
+        }
+        self._client.publish(f"kitty/devices/{device}/cmd", json.dumps(message), qos=1)
+        return name
+
+    def acks(self, device: str, name: str) -> list[dict]:
+        acks = self.heard(f"kitty/devices/{device}/ack")
+        return [ack for ack in acks if ack["command_id"] == name]
+
+    def told(self, device: str, intent: str, payload: dict, **more) -> dict:
+        """Command, and wait for the (next) acknowledgement."""
+        before = len(self.acks(device, more.get("name", "")))
+        name = self.tell(device, intent, payload, **more)
+        self.until(lambda: len(self.acks(device, name)) > before)
+        return self.acks(device, name)[-1]
+
+
+class Lab:
+    """The lab's parent process."""
+
+    def __init__(self, process: Process, ready: dict) -> None:
+        self.process = process
+        self.ready = ready
+
+    def children(self) -> list[int]:
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def order(self, **order: object) -> dict:
+        return send_order(self.ready["control_port"], json.dumps(order))
+
+
+@asynccontextmanager
+async def running(home: Path, broker: BrokerProcess) -> AsyncIterator[Lab]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "infra.demo", "run", "--home", str(home), "--speed", "300"),
+        *("--mqtt-host", broker.host, "--mqtt-port", str(broker.port), "--control-port", "0"),
+        *("--credentials", str(broker.devices_file)),
+        cwd=ROOT,
+        stdout=PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(WITHIN):
+            line = await process.stdout.readline()
+        yield Lab(process, json.loads(line))
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(WITHIN):
+            await process.wait()
+
+
+def watched(pids: list[int]) -> dict[int, int]:
+    return {pid: os.pidfd_open(pid) for pid in pids}
+
+
+def until_gone(handles: dict[int, int]) -> None:
+    for pid, handle in handles.items():
+        assert select.select([handle], [], [], WITHIN)[0], f"process {pid} lives on"
+        os.close(handle)
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[BrokerProcess]:
+    process = BrokerProcess(tmp_path)
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest.fixture
+async def ear(broker: BrokerProcess) -> AsyncIterator[Ear]:
+    listener = Ear(broker)
+    yield listener
+    listener.close()
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> Path:
+    prepare(tmp_path / "lab", seed=5)
+    return tmp_path / "lab"
+
+
+async def test_everything_in_the_lab_file_reports_and_people_are_seen(home, broker, ear) -> None:
+    devices = {each.external_id: each.kind for each in read_lab(home / "lab.toml").devices}
+    async with running(home, broker) as lab:
+        assert lab.ready["ready"] is True
+        assert lab.ready["devices"] == len(devices) == 27
+        for device, kind in devices.items():
+            ear.until_state(device, online=True)
+            if kind == "camera":
+                topic = f"kitty/devices/{device}/snapshot"
+                ear.until(lambda topic=topic: topic in [name for name, _ in ear.messages])
+        seen = {
+            zone: {message["user"] for message in ear.heard(f"kitty/presence/{zone}")}
+            for zone in ("main-floor", "welding-bay", "laser-room")
+        }
+        assert seen["main-floor"] == {"operator", "engineer", "safety"}
+        assert seen["welding-bay"] == {"operator", "engineer", "safety"}
+        assert lab.order(
+            device="badges", user="operator", zone="welding-bay", status="vacated"
+        ) == {"ok": True, "detail": ""}
+        ear.until(lambda: ear.heard("kitty/presence/welding-bay")[-1]["status"] == "vacated")
+    for device in devices:
+        ear.until_state(device, online=False)
+    assert lab.process.returncode == 0
+
+
+async def test_a_command_acts_once_also_after_its_process_was_killed(home, broker, ear) -> None:
+    light = "welding-bay-lights"
+    async with running(home, broker) as lab:
+        assert ear.told(light, "switch", {"on": True}, name="first")["ok"]
+        ear.until_state(light, on=True)
+        assert ear.told(light, "switch", {"on": False}, name="second")["ok"]
+        assert ear.told(light, "switch", {"on": True}, name="first")["ok"]
+        assert ear.state(light)["state"]["on"] is False
+        children = lab.children()
+        gone = watched(children)
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        until_gone(gone)
+        ear.until_state(light, online=False)
+        ear.until_state(light, online=True, commands=["first", "second"])
+        assert ear.told(light, "switch", {"on": True}, name="first")["ok"]
+        late = ear.told(light, "switch", {"on": True}, seconds=-1)
+        assert (late["ok"], late["code"]) == (False, "too_late")
+        assert ear.state(light)["state"]["on"] is False
+        assert ear.told(light, "switch", {"on": True}, name="third")["ok"]
+        ear.until_state(light, on=True, commands=["first", "second", "third"])
+
+
+async def test_a_prepared_job_is_printed(home, broker, ear) -> None:
+    job = next(job for job in read_lab(home / "lab.toml").jobs if job.name == "cable clips")
+    payload = {"job": "j", "gcode_path": job.gcode_path, "gcode_sha256": job.gcode_sha256}
+    async with running(home, broker):
+        assert ear.told("mk4", "start_print", payload)["ok"]
+        ear.until_state("mk4", status="printing")
+        assert ear.told("mk4", "start_print", payload)["code"] == "busy"
+        ear.until_state("mk4", status="complete", progress=1.0)
+        progress = [s["state"]["progress"] for s in ear.heard("kitty/devices/mk4/state")]
+        assert progress == sorted(progress)
+        assert len(set(progress)) > 2
+
+
+async def test_a_device_that_vanishes_leaves_its_will_and_comes_back(home, broker, ear) -> None:
+    async with running(home, broker) as lab:
+        door = "store-room-door"
+        ear.until_state(door, online=True)
+        assert lab.order(device=door, fault="offline", seconds=1)["ok"]
+        ear.until_state(door, online=False)
+        ear.until_state(door, online=True)
+        assert lab.order(device=door, fault="twice")["ok"]
+        name = ear.tell(door, "unlock", {"seconds": 1})
+        ear.until(lambda: len(ear.acks(door, name)) == 2)
+        ear.until_state(door, locked=True, commands=[name])
+        states = [s["state"].get("locked") for s in ear.heard(f"kitty/devices/{door}/state")]
+        assert states.count(False) == 1
+        assert not lab.order(device="toaster", fault="silent")["ok"]
+        assert "silent" in lab.order(device=door, fault="haunted")["detail"]
+        assert not send_order(lab.ready["control_port"], "nonsense")["ok"]
+
+
+async def test_a_new_broker_finds_everything_again(home, broker, ear) -> None:
+    async with running(home, broker):
+        assert ear.told("welder", "enable_power", {}, name="one")["ok"]
+        await broker.stop()
+        ear.messages.clear()
+        await broker.start()
+        ear.until_state("welder", online=True, on=True, commands=["one"])
+        assert ear.told("welder", "cut_power", {})["ok"]
+        for device in ("mk4", "laser-room-camera", "main-floor-sensor"):
+            ear.until_state(device, online=True)
+        topic = "kitty/devices/laser-room-camera/snapshot"
+        ear.until(lambda: topic in [name for name, _ in ear.messages])
+        ear.until(lambda: ear.heard("kitty/presence/laser-room"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+async def test_nothing_is_left_however_the_lab_ends(home, broker, how) -> None:
+    async with running(home, broker) as lab:
+        children = lab.children()
+        assert len(children) == 4
+        gone = watched(children)
+        lab.process.send_signal(how)
+        until_gone(gone)
+
+
+async def test_the_lab_waits_for_a_broker_that_comes_later(home, broker) -> None:
+    await broker.stop()
+    async with asyncio.TaskGroup() as group:
+        lab = group.create_task(_ready_line(home, broker))
+        await broker.start()
+    assert lab.result()["devices"] == 27
+
+
+async def _ready_line(home: Path, broker: BrokerProcess) -> dict:
+    async with running(home, broker) as lab:
+        return lab.ready
