@@ -1,0 +1,126 @@
+"""Reading the commands of a sentence: one clause, or several joined by "and"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from assistant.understanding.binding import Bound, bind, make_call
+from assistant.understanding.grammar import Grammar, Scene
+from assistant.understanding.lexicon import Lexicon, Words
+from assistant.understanding.memory import refilled, spoken_of
+from assistant.understanding.normal import Clean
+from assistant.understanding.reading import Call
+
+_JOINERS: Final = frozenset({"and", "then", "also", "plus", "afterwards"})
+_PASSED_OVER: Final = frozenset({"greet", "thanks"})
+MAX_CLAUSES: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Words with the places where a clause may begin."""
+
+    words: Words
+    breaks: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What the clauses of a sentence mean."""
+
+    bound: tuple[Bound, ...] = ()
+    rest: Words = field(default=())
+    """Words that were not understood; empty if all were."""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All calls, in order."""
+        return tuple(call for each in self.bound for call in each.calls)
+
+
+def body_of(heard: Clean, words: Words, lexicon: Lexicon) -> Body:
+    """Return the words without hesitations, with the breaks moved along."""
+    kept = [place for place, word in enumerate(words) if (word,) not in lexicon["fillers"]]
+    breaks = frozenset(
+        new for new, old in enumerate(kept) if any(b in heard.breaks for b in _gap(kept, new, old))
+    )
+    return Body(words=tuple(words[place] for place in kept), breaks=breaks - {0})
+
+
+def _gap(kept: Sequence[int], new: int, old: int) -> range:
+    return range((kept[new - 1] + 1) if new else 0, old + 1)
+
+
+def understand(body: Body, grammar: Grammar, scene: Scene, text: str) -> Understood:
+    """Read all of the words, as one clause if that works, else clause by clause."""
+    whole = _clause(body.words, grammar, scene, text)
+    if whole is not None:
+        return Understood(bound=(whole,))
+    covered = scene.finder.covered(body.words)
+    places = [
+        place
+        for place in range(1, len(body.words))
+        if (place in body.breaks or body.words[place] in _JOINERS) and place not in covered
+    ]
+    if not places or len(places) > MAX_CLAUSES * 2:
+        return Understood(rest=body.words)
+    return _several(body.words, [*places, len(body.words)], grammar, scene, text)
+
+
+def _several(
+    words: Words, ends: Sequence[int], grammar: Grammar, scene: Scene, text: str
+) -> Understood:
+    bound: list[Bound] = []
+    start = 0
+    rest: list[str] = []
+    while start < len(words):
+        end, clause = _longest(words, start, ends, bound, grammar, scene, text)
+        if clause is None:
+            end = next(end for end in ends if end > start)
+            rest.extend(words[start:end])
+        elif clause.spec.name not in _PASSED_OVER:
+            bound.append(clause)
+            scene = replace(
+                scene,
+                spoken_of={**scene.spoken_of, **spoken_of(clause.calls, scene, grammar.intents)},
+            )
+        start = end
+    return Understood(bound=tuple(bound), rest=tuple(rest))
+
+
+def _longest(
+    words: Words,
+    start: int,
+    ends: Sequence[int],
+    before: Sequence[Bound],
+    grammar: Grammar,
+    scene: Scene,
+    text: str,
+) -> tuple[int, Bound | None]:
+    """Return the longest clause that is understood, and where it ends."""
+    while start < len(words) - 1 and words[start] in _JOINERS:
+        start += 1
+    for end in sorted((end for end in ends if end > start), reverse=True):
+        clause = _clause(words[start:end], grammar, scene, text)
+        if clause is None and before and before[-1].calls:
+            clause = _elliptic(words[start:end], before[-1], grammar, scene)
+        if clause is not None:
+            return end, clause
+    return start, None
+
+
+def _clause(words: Words, grammar: Grammar, scene: Scene, text: str) -> Bound | None:
+    peeled = grammar.intents.lexicon.peel(words)
+    matches = grammar.match(words, scene)
+    if not matches and peeled.words != words:
+        matches = grammar.match(peeled.words, scene)
+    return bind(matches, scene.finder.index, text)
+
+
+def _elliptic(words: Words, before: Bound, grammar: Grammar, scene: Scene) -> Bound | None:
+    """Read "and the store room" as the clause before it, with another thing."""
+    values = refilled(words, before.spec, grammar, scene)
+    if not values or not before.calls:
+        return None
+    call = make_call(before.spec, {**before.calls[-1].arguments, **values}, scene.finder.index)
+    return Bound(spec=before.spec, calls=(call,))

@@ -1,0 +1,129 @@
+"""Matching words against the templates, with the things of this very utterance as slot lists."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from hassil.expression import TextChunk
+from hassil.intents import SlotList, TextSlotList, TextSlotValue
+from hassil.recognize import recognize_all
+
+from assistant.understanding.amounts import find_amounts
+from assistant.understanding.lexicon import Words
+from assistant.understanding.mentions import Finder, Found, Target
+from assistant.understanding.sentences import Intents, Spec
+
+LISTS: Final = (
+    "light", "lit", "dark_zone", "zone", "scene", "door", "seconds", "power", "camera",
+    "camera_name", "device", "sensor", "printer", "job", "celsius", "gcode", "window",
+    "event", "thing",
+)  # fmt: skip
+MAX_WORDS: Final = 60
+"""Words in one clause; nobody commands a machine in more, and matching must stay bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One way to read a clause."""
+
+    spec: Spec
+    values: Mapping[str, Target] = field(default_factory=dict)
+    """Argument to what was said for it."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The needed arguments that were not said or that name nothing."""
+        return tuple(arg for arg in self.spec.needs if _is_open(self.values.get(arg)))
+
+    @property
+    def unclear(self) -> tuple[str, ...]:
+        """The arguments that could be one of several things."""
+        return tuple(a for a, t in self.values.items() if len(t.ids) > 1 and not t.many)
+
+    @property
+    def doubt(self) -> tuple[int, int, int]:
+        """How far this is from a complete reading; smaller is better."""
+        empty = sum(_is_open(target) for target in self.values.values())
+        return len(self.missing), len(self.unclear), empty
+
+
+def _is_open(target: Target | None) -> bool:
+    return target is None or (not target.ids and target.value is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a clause is read against."""
+
+    finder: Finder
+    now: datetime
+    spoken_of: Mapping[str, Target] = field(default_factory=dict)
+    """What "it" means, by kind of thing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """The templates, compiled once."""
+
+    intents: Intents
+    fixed_lists: Mapping[str, SlotList]
+
+    def find(self, words: Words, scene: Scene) -> Found:
+        """Return everything the words mention."""
+        found = scene.finder.find(words, scene.spoken_of)
+        find_amounts(found, words, scene.now)
+        return found
+
+    def match(self, words: Words, scene: Scene) -> list[Match]:
+        """Return the ways to read all of the words, best first."""
+        if not words or len(words) > MAX_WORDS:
+            return []
+        found = self.find(words, scene)
+        matches: dict[tuple[str, str], Match] = {}
+        for match in self._matches(" ".join(words), found):
+            key = match.spec.name, repr(sorted(match.values.items()))
+            matches.setdefault(key, match)
+        return sorted(matches.values(), key=lambda match: match.doubt)
+
+    def _matches(self, text: str, found: Found) -> Iterator[Match]:
+        lists = {name: _slot_list(name, found.get(name, {})) for name in LISTS}
+        for result in recognize_all(
+            text, self.intents.templates, slot_lists={**self.fixed_lists, **lists}
+        ):
+            spec = self.intents.specs[result.intent.name]
+            yield Match(
+                spec=spec,
+                values={name: _target(e.value) for name, e in result.entities.items()},
+            )
+
+
+def _target(value: Any) -> Target:
+    return value if isinstance(value, Target) else Target(value=value)
+
+
+def _slot_list(name: str, said: Mapping[str, Target]) -> TextSlotList:
+    return TextSlotList(
+        name=name,
+        values=[
+            TextSlotValue(text_in=TextChunk(text), value_out=target)
+            for text, target in sorted(said.items(), key=lambda item: -len(item[0]))
+        ],
+    )
+
+
+def compile_grammar(intents: Intents) -> Grammar:
+    """Prepare the lists that never change."""
+    kinds = [(word, kind) for word, kind in intents.lexicon.kinds.items()]
+    parts = [
+        (f"{article}{word}", part)
+        for word, part in intents.lexicon.parts.items()
+        for article in ("", "the ", "its ", "a ", "my ")
+    ]
+    return Grammar(
+        intents=intents,
+        fixed_lists={
+            "kind": TextSlotList.from_tuples(kinds, allow_template=False, name="kind"),
+            "part": TextSlotList.from_tuples(parts, allow_template=False, name="part"),
+        },
+    )

@@ -1,0 +1,134 @@
+"""From what was typed or heard to plain lower-case words, and what was odd about it."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from assistant.understanding.numbers import digits
+
+MAX_TEXT: Final = 4_000
+"""Characters that are looked at; the doors refuse longer text before it gets here."""
+
+_INVISIBLE: Final = frozenset("\u00ad\u034f\u061c\u180e\ufeff")
+_BREAK: Final = re.compile(r"[,;:!?…\n\r]+|\.(?=\s|$)|\s[-–—]+\s|—")
+_QUOTED: Final = re.compile(
+    r"[\"“”„«»`‟〝〞＂]|(?<![^\W_])['‘’‚‹›](?=\w)|(?<=[\w.!?])['‘’‚‹›](?![^\W_])"
+)
+_WORD: Final = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # an id
+    r"|(?<!\S)-\d+(?:\.\d+)?"  # a number below zero, which must not lose its sign
+    r"|(?<![\w'])[a-z][-+]\d*\.?\d+"  # a signed parameter of G-code
+    r"|[^\W_]+(?:[.:'][^\W_]+)*"
+)
+_CONTRACTIONS: Final = {
+    "ain't": "is not", "can't": "can not", "cannot": "can not", "won't": "will not",
+    "shan't": "shall not", "let's": "let us", "lets": "let us", "what's": "what is",
+    "whats": "what is", "where's": "where is", "wheres": "where is", "who's": "who is",
+    "whos": "who is", "how's": "how is", "hows": "how is", "when's": "when is",
+    "why's": "why is", "that's": "that is", "thats": "that is", "there's": "there is",
+    "theres": "there is", "here's": "here is", "it's": "it is", "he's": "he is",
+    "she's": "she is", "i'm": "i am", "im": "i am", "dont": "do not", "doesnt": "does not",
+    "didnt": "did not", "isnt": "is not", "arent": "are not", "wasnt": "was not",
+    "cant": "can not", "wont": "will not", "couldnt": "could not", "wouldnt": "would not",
+    "shouldnt": "should not", "mustnt": "must not", "havent": "have not", "hasnt": "has not",
+    "ive": "i have", "youre": "you are", "somebody's": "somebody is",
+    "someone's": "someone is", "anyone's": "anyone is", "anybody's": "anybody is",
+    "everything's": "everything is", "gonna": "going to", "wanna": "want to",
+    "gotta": "got to", "lemme": "let me", "gimme": "give me", "pls": "please",
+    "plz": "please", "thx": "thanks", "ok": "okay", "k": "okay", "u": "you", "ur": "your",
+    "dunno": "do not know", "c'mon": "come on", "y'all": "you all", "estop": "e stop",
+}  # fmt: skip
+_ENDINGS: Final = {
+    "n't": "not", "'ll": "will", "'re": "are", "'ve": "have", "'d": "would", "'m": "am",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clean:
+    """An utterance made plain."""
+
+    text: str
+    """NFKC, no control or invisible characters, single spaces; case and marks kept."""
+    words: tuple[str, ...]
+    """Lower case, contractions written out, numbers as digits; no marks."""
+    breaks: frozenset[int]
+    """Indexes of words before which a comma, full stop or the like stood."""
+    odd: str = ""
+    """Why a hazardous request in this text is asked back: `hidden`, `mixed_scripts`."""
+    asks: bool = False
+    """It ends in a question mark."""
+    quoted: bool = False
+    """It holds quotation marks."""
+
+
+def clean(raw: str) -> Clean:
+    """Make an utterance plain; never fails."""
+    visible, hidden = _without_invisible(unicodedata.normalize("NFKC", raw[:MAX_TEXT]))
+    text = " ".join(visible.split())
+    words, breaks = _words(text)
+    odd = "hidden" if hidden else ""
+    if any(_mixes_scripts(word) for word in text.split()):
+        odd = "mixed_scripts"
+    return Clean(
+        text=text,
+        words=words,
+        breaks=breaks,
+        odd=odd,
+        asks=text.rstrip(" .!'\")”’").endswith("?"),
+        quoted=_QUOTED.search(_plain_apostrophes(text)) is not None,
+    )
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """Return a name's words the way `clean` writes an utterance's."""
+    return clean(text).words
+
+
+def _without_invisible(text: str) -> tuple[str, bool]:
+    out: list[str] = []
+    hidden = False
+    for char in text:
+        category = unicodedata.category(char)
+        if char.isspace():
+            out.append(" " if char not in "\n\r" else "\n")
+        elif category in {"Cf", "Cc", "Cs", "Co", "Cn"} or char in _INVISIBLE:
+            hidden = True
+        else:
+            out.append(char)
+    return "".join(out), hidden
+
+
+def _plain_apostrophes(text: str) -> str:
+    return re.sub(r"(?<=\w)[’‘ʼ`´](?=\w)", "'", text)
+
+
+def _words(text: str) -> tuple[tuple[str, ...], frozenset[int]]:
+    words: list[str] = []
+    breaks: set[int] = set()
+    for part in _BREAK.split(_plain_apostrophes(text)):
+        found = digits([w for raw in _WORD.findall(part.casefold()) for w in _spelt_out(raw)])
+        if found and words:
+            breaks.add(len(words))
+        words.extend(found)
+    return tuple(words), frozenset(breaks)
+
+
+def _spelt_out(word: str) -> list[str]:
+    if word in _CONTRACTIONS:
+        return _CONTRACTIONS[word].split()
+    for ending, full in _ENDINGS.items():
+        if word.endswith(ending) and len(word) > len(ending):
+            return [word.removesuffix(ending), full]
+    if word.endswith("'s"):
+        return [word.removesuffix("'s")]
+    return [word.replace("'", "")]
+
+
+def _mixes_scripts(word: str) -> bool:
+    scripts = {_script(char) for char in word if char.isalpha()}
+    return len(scripts) > 1 or bool(scripts & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
+
+
+def _script(char: str) -> str:
+    return "LATIN" if char.isascii() else unicodedata.name(char, "UNKNOWN").split()[0]

@@ -1,0 +1,136 @@
+"""Number words to digits: "two hundred and ten" -> "210"."""
+
+from collections.abc import Sequence
+from typing import Final
+
+_UNITS: Final = {
+    word: value
+    for value, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]  # fmt: skip
+    )
+}
+_TENS: Final = {
+    word: 10 * value
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+} | {"fourty": 40}
+_ALONE_IS_A_PRONOUN: Final = frozenset({"one"})
+_UNIT_WORDS: Final = frozenset(
+    [
+        "second",
+        "seconds",
+        "sec",
+        "secs",
+        "minute",
+        "minutes",
+        "min",
+        "mins",
+        "hour",
+        "hours",
+        "day",
+        "days",
+        "week",
+        "weeks",
+        "degree",
+        "degrees",
+        "celsius",
+        "centigrade",
+        "percent",
+    ]  # fmt: skip
+)
+
+
+def digits(words: Sequence[str]) -> list[str]:
+    """Return the words with every spelt-out whole number below a million as digits.
+
+    "one" alone stays a word unless a unit follows: "the other one" is no number.
+    """
+    out: list[str] = []
+    at = 0
+    while at < len(words):
+        value, end = _number(words, at)
+        if value is None or _is_pronoun(words, at, end):
+            out.append(words[at])
+            at += 1
+        else:
+            out.append(str(value))
+            at = end
+    return out
+
+
+def _is_pronoun(words: Sequence[str], at: int, end: int) -> bool:
+    if end - at != 1 or words[at] not in _ALONE_IS_A_PRONOUN:
+        return False
+    return end >= len(words) or words[end] not in _UNIT_WORDS
+
+
+def _number(words: Sequence[str], at: int) -> tuple[int | None, int]:
+    """Return the number that starts at a word, and where it ends."""
+    value, end = _below_thousand(words, at)
+    if value is None:
+        return None, at
+    if end < len(words) and words[end] == "thousand":
+        rest, rest_end = _below_thousand(words, _over_and(words, end + 1))
+        return (value * 1000 + rest, rest_end) if rest is not None else (value * 1000, end + 1)
+    return value, end
+
+
+def _below_thousand(words: Sequence[str], at: int) -> tuple[int | None, int]:
+    value, end = _below_hundred(words, at)
+    if value is None or end >= len(words):
+        return value, end
+    if words[end] != "hundred":
+        return _spoken_pair(words, at, value, end)
+    hundreds, end = value * 100, end + 1
+    rest, rest_end = _below_hundred(words, _over_and(words, end))
+    return (hundreds + rest, rest_end) if rest is not None else (hundreds, end)
+
+
+def _spoken_pair(words: Sequence[str], at: int, value: int, end: int) -> tuple[int, int]:
+    """Return "two ten" as 210, as people say temperatures; other pairs stay apart."""
+    if words[at] not in _UNITS or not 1 <= value <= 9:  # noqa: PLR2004 - one digit
+        return value, end
+    rest, rest_end = _below_hundred(words, end)
+    if rest is None or rest < 10:  # noqa: PLR2004 - "two five" is two numbers
+        return value, end
+    return value * 100 + rest, rest_end
+
+
+def _below_hundred(words: Sequence[str], at: int) -> tuple[int | None, int]:
+    if at >= len(words):
+        return None, at
+    word = words[at]
+    if word in _UNITS:
+        return _UNITS[word], at + 1
+    if word not in _TENS:
+        return None, at
+    after = words[at + 1] if at + 1 < len(words) else ""
+    if 1 <= _UNITS.get(after, 0) <= 9:  # noqa: PLR2004 - one digit
+        return _TENS[word] + _UNITS[after], at + 2
+    return _TENS[word], at + 1
+
+
+def _over_and(words: Sequence[str], at: int) -> int:
+    return at + 1 if at + 1 < len(words) and words[at] == "and" else at

@@ -1,0 +1,189 @@
+"""Understanding: text in, a reading out.  No model, no clock, no memory of its own."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from assistant.understanding import wording
+from assistant.understanding.answers import answer, spec_of
+from assistant.understanding.binding import GUESSED, SURE, confirm
+from assistant.understanding.clauses import Body, Understood, body_of, understand
+from assistant.understanding.dialogue import Dialogue
+from assistant.understanding.followups import follow_up
+from assistant.understanding.grammar import Grammar, Scene, compile_grammar
+from assistant.understanding.index import Index, build
+from assistant.understanding.lexicon import Peeled
+from assistant.understanding.memory import spoken_of
+from assistant.understanding.mentions import Finder
+from assistant.understanding.mood import WORDS, Mood, mood_of
+from assistant.understanding.names import Names
+from assistant.understanding.normal import Clean, clean
+from assistant.understanding.quoting import without_name_quotes
+from assistant.understanding.reading import Act, Ask, Call, Heard, Reading, Reply, Stop, Unknown
+from assistant.understanding.sentences import Intents, Spec, common_words
+from assistant.understanding.spelling import Speller
+from assistant.understanding.stopping import begins_with_stop, drawn_in, wants_stop
+from safety.entities import Hazard
+
+_KEPT_VERSIONS: Final = 2
+_SPELLING: Final = 0.8
+_STOP_ALL: Final = Call(tool="stop_everything", label="stop everything")
+
+
+class Understanding:
+    """Reads what people say to KITTY."""
+
+    def __init__(self, intents: Intents) -> None:
+        self._grammar: Grammar = compile_grammar(intents)
+        self._lexicon = intents.lexicon
+        self._common = common_words(intents)
+        self._verbs = frozenset(intents.lexicon.gerunds.values())
+        self._indexes: dict[str, Index] = {}
+
+    def read(self, text: str, names: Names, dialogue: Dialogue, now: datetime) -> Reading:
+        """Return what an utterance means; anything that is not clearly a wish does not act."""
+        index = self._index(names)
+        heard = clean(text)
+        if not heard.words:
+            return Unknown(text=wording.NOTHING)
+        heard = without_name_quotes(heard, index)
+        if wants_stop(heard, self._lexicon):
+            return Stop(calls=(_STOP_ALL,), rule="stop")
+        scene = self._scene(index, dialogue, now)
+        question = dialogue.open_question(now)
+        if question is not None:
+            answered = answer(question, text, heard, self._grammar, scene)
+            if answered is not None:
+                return self._checked(answered, heard)
+        return self._checked(self._said(heard, dialogue, scene), heard)
+
+    def _index(self, names: Names) -> Index:
+        if names.version not in self._indexes:
+            while len(self._indexes) >= _KEPT_VERSIONS:
+                del self._indexes[next(iter(self._indexes))]
+            self._indexes[names.version] = build(names)
+        return self._indexes[names.version]
+
+    def _scene(self, index: Index, dialogue: Dialogue, now: datetime) -> Scene:
+        finder = Finder(index=index, lexicon=self._lexicon, grammar_words=self._common)
+        scene = Scene(finder=finder, now=now)
+        recent = dialogue.recent_calls(now)
+        return replace(scene, spoken_of=spoken_of(recent, scene, self._grammar.intents))
+
+    def _said(self, heard: Clean, dialogue: Dialogue, scene: Scene) -> Reading:
+        if not heard.quoted:
+            last = dialogue.recent_calls(scene.now)
+            leaning = follow_up(heard, last, self._grammar, scene)
+            if leaning is not None:
+                return leaning
+        body = body_of(heard, drawn_in(heard.words), self._lexicon)
+        said = _Said(heard=heard, body=body, peeled=self._lexicon.peel(body.words), scene=scene)
+        mood = self._mood(said)
+        meant = understand(body, self._grammar, scene, heard.text)
+        if meant.bound and not meant.rest:
+            return self._meant(said, meant, mood)
+        return self._misspelt(said, mood) or self._not_understood(said, meant, mood)
+
+    def _mood(self, said: "_Said") -> Mood:
+        words = said.peeled.words
+        covered = said.scene.finder.covered(words)
+        mood = mood_of(words, covered, self._lexicon, quoted=said.heard.quoted)
+        asked = (said.heard.asks and not said.peeled.polite) or said.peeled.inquiring
+        return Mood.QUESTION if mood in {Mood.COMMAND, Mood.REPORTED} and asked else mood
+
+    def _meant(self, said: "_Said", meant: Understood, mood: Mood) -> Reading:
+        """Return the reading of a sentence that was understood to the last word."""
+        specs = [each.spec for each in meant.bound]
+        rule = specs[0].name if len(specs) == 1 else "several"
+        if any(spec.reply for spec in specs):
+            return _reply(specs[0], rule, said) if len(specs) == 1 else _one_thing(rule)
+        free = all(spec.free for spec in specs)
+        harmless = free or (mood is not Mood.QUOTED and all(spec.reads for spec in specs))
+        if mood is not Mood.COMMAND and not harmless:
+            return _held_back(meant, mood)
+        if specs[0].stop:
+            return Stop(calls=meant.calls or (_STOP_ALL,), rule=rule)
+        asks = [each.ask for each in meant.bound if each.ask is not None]
+        return asks[0] if asks else Act(calls=meant.calls, confidence=SURE, rule=rule)
+
+    def _misspelt(self, said: "_Said", mood: Mood) -> Reading | None:
+        """Return the reading with misspelt words put right; a hazardous one is asked back."""
+        speller = Speller(index=said.scene.finder.index, common=self._common)
+        words = speller.corrected(said.body.words)
+        if words is None or mood not in {Mood.COMMAND, Mood.QUESTION}:
+            return None
+        body = Body(words=words, breaks=said.body.breaks)
+        meant = understand(body, self._grammar, said.scene, said.heard.text)
+        if not meant.bound or meant.rest:
+            return None
+        reading = self._meant(said, meant, mood)
+        if not isinstance(reading, Act):
+            return reading
+        if any(each.spec.hazardous for each in meant.bound):
+            return confirm(reading.calls[0], reading.rule)
+        return replace(reading, confidence=_SPELLING)
+
+    def _not_understood(self, said: "_Said", meant: Understood, mood: Mood) -> Reading:
+        index = said.scene.finder.index
+        things = [index.by_id[one] for one in self._things(said)]
+        verbs = [word for word in said.body.words if word in self._verbs]
+        if mood in {Mood.COMMAND, Mood.REPORTED} and begins_with_stop(said.heard, self._lexicon):
+            return Stop(calls=(_STOP_ALL,), rule="stop_unclear")
+        if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
+            return Heard(text=WORDS[mood], rule=mood.value)
+        guess = self._guess(said, meant) if mood is Mood.COMMAND else None
+        if guess is not None:
+            return confirm(guess, "guess", why="I am not sure of all of that.")
+        text = wording.nearby(index, things)
+        return Unknown(text=text, confidence=GUESSED / 2 if things or verbs else 0.0)
+
+    def _things(self, said: "_Said") -> list[str]:
+        found = self._grammar.find(said.body.words, said.scene)
+        return [target.ids[0] for kind in found.values() for target in kind.values() if target.ids]
+
+    def _guess(self, said: "_Said", meant: Understood) -> Call | None:
+        """Return the call that the understood part of a sentence would be."""
+        if meant.calls:
+            return meant.calls[0]
+        speller = Speller(index=said.scene.finder.index, common=self._common)
+        known = tuple(word for word in said.body.words if not speller.unknown(word))
+        if known == said.body.words:
+            return None
+        part = understand(Body(words=known), self._grammar, said.scene, said.heard.text)
+        return part.calls[0] if part.calls and not part.rest else None
+
+    def _checked(self, reading: Reading, heard: Clean) -> Reading:
+        """Ask back a hazardous reading of a text with hidden or look-alike characters."""
+        if not heard.odd or not isinstance(reading, Act):
+            return reading
+        specs = [spec_of(call, self._grammar) for call in reading.calls]
+        if all(spec is not None and spec.hazard is Hazard.NONE for spec in specs):
+            return reading
+        return confirm(reading.calls[0], heard.odd, why=wording.HIDDEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """One utterance on its way to a reading."""
+
+    heard: Clean
+    body: Body
+    peeled: Peeled
+    scene: Scene
+
+
+def _reply(spec: Spec, rule: str, said: _Said) -> Reply:
+    if spec.reply == "help":
+        return Reply(text=wording.help_text(said.scene.finder.index), rule=rule)
+    return Reply(text=spec.reply, rule=rule)
+
+
+def _one_thing(rule: str) -> Ask:
+    return Ask(text="One thing at a time, please.", rule=rule)
+
+
+def _held_back(meant: Understood, mood: Mood) -> Reading:
+    """Return what is said instead of doing what the words would mean as a command."""
+    if mood is Mood.QUESTION and len(meant.calls) == 1:
+        return confirm(meant.calls[0], mood.value)
+    return Heard(text=WORDS[mood], rule=mood.value)
