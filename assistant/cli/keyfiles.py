@@ -61,6 +61,8 @@ def public_pem(key: PrivateKey) -> bytes:
 def save(key: PrivateKey, file: Path, passphrase: str | None) -> Path:
     """Write the private key (mode 0600) and beside it the public one; return the latter."""
     shown = file.with_suffix(".pub")
+    if shown == file:
+        raise CommandError(f"{file} is a public key's name. Choose another with --out.")
     for each in (file, shown):
         if each.exists():
             raise CommandError(f"{each} exists already. Choose another file with --out.")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 MAX_EVENT: Final = 4 * 1024 * 1024
 """Bytes of one event."""
-_LINE: Final = re.compile(rb"\r\n|\n|\r(?!$)")
+_LINE: Final = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class StreamError(ValueError):

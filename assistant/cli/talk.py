@@ -116,13 +116,13 @@ class Talk:
                         self._show(event)
                         finished = finished or event.name in {"finished", "error"}
             except httpx.HTTPError as error:
-                screen.complain(str(unreachable(self._session, error)))
+                self._complain(str(unreachable(self._session, error)))
                 return
             except (CommandError, StreamError) as error:
-                screen.complain(str(error))
+                self._complain(str(error))
                 return
         if not finished:
-            screen.complain("the answer broke off; ask what happened before you repeat it.")
+            self._complain("the answer broke off; ask what happened before you repeat it.")
 
     def _show(self, event: ServerEvent) -> None:
         data = event.data
@@ -141,7 +141,7 @@ class Talk:
             case "finished":
                 self._finish(data)
             case "error":
-                screen.complain(_message(data))
+                self._complain(_message(data))
             case _:
                 pass
 
@@ -175,6 +175,9 @@ class Talk:
                 return
             self._out.print(screen.reply(text))
         await self._waiting.refresh(http)
+
+    def _complain(self, message: str) -> None:
+        self._out.print(Text("kitt: ", style="bold red") + Text(escaped(message)))
 
     def _toolbar(self) -> str | None:
         return self._waiting.line(clock.now())
