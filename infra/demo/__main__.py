@@ -16,60 +16,67 @@ def main(arguments: list[str]) -> int:
     """Do what the command line says; return the exit code."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    if asked.command == "order":
-        answer = send_order(asked.control_port, asked.order)
-        sys.stdout.write(json.dumps(answer) + "\n")
-        return 0 if answer["ok"] else 1
-    if asked.command == "prepare":
-        done = prepare(asked.home, seed=asked.seed)
-        where = {
-            "lab": str(done.lab),
-            "keys": {handle: str(path) for handle, path in done.keys.items()},
-            "tokens": {handle: str(path) for handle, path in done.tokens.items()},
-        }
-        sys.stdout.write(json.dumps(where) + "\n")
-        return 0
+    try:
+        return int(asked.do(asked))
+    except OSError as error:
+        sys.stderr.write(f"That did not work: {error}\n")
+        return 1
+
+
+def _prepare(asked: argparse.Namespace) -> int:
+    done = prepare(asked.home, seed=asked.seed)
+    where = {
+        "lab": str(done.lab),
+        "keys": {handle: str(path) for handle, path in done.keys.items()},
+        "tokens": {handle: str(path) for handle, path in done.tokens.items()},
+    }
+    sys.stdout.write(json.dumps(where) + "\n")
+    return 0
+
+
+def _run(asked: argparse.Namespace) -> int:
     if not (asked.home / "lab.toml").exists():
         sys.stderr.write(f"There is no lab in {asked.home}; run `prepare` first.\n")
         return 1
-    try:
-        run(
-            Options(
-                home=asked.home,
-                files=asked.files or asked.home / "artifacts",
-                broker=_broker(asked),
-                seed=asked.seed,
-                speed=asked.speed,
-                control_port=asked.control_port,
-            )
+    run(
+        Options(
+            home=asked.home,
+            files=asked.files or asked.home / "artifacts",
+            broker=_broker(asked),
+            seed=asked.seed,
+            speed=asked.speed,
+            control_port=asked.control_port,
         )
-    except OSError as error:
-        sys.stderr.write(f"The lab cannot run: {error.strerror or error}\n")
-        return 1
+    )
     return 0
+
+
+def _order(asked: argparse.Namespace) -> int:
+    answer = send_order(asked.control_port, asked.order)
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0 if answer["ok"] else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.demo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, words in (("prepare", "write the files"), ("run", "run the devices")):
-        command = commands.add_parser(name, help=words)
+    files = commands.add_parser("prepare", help="write the files")
+    devices = commands.add_parser("run", help="run the devices")
+    files.set_defaults(do=_prepare)
+    devices.set_defaults(do=_run)
+    for command in (files, devices):
         command.add_argument("--home", type=Path, required=True, help="folder of the lab")
         command.add_argument("--seed", type=int, default=1, help="same seed, same lab")
-        if name == "run":
-            command.add_argument("--mqtt-host", default="127.0.0.1")
-            command.add_argument("--mqtt-port", type=int, default=1883)
-            command.add_argument(
-                "--credentials", type=Path, help="JSON file with username and password"
-            )
-            command.add_argument(
-                "--speed", type=_speed, default=10.0, help="how much faster than real (10)"
-            )
-            command.add_argument(
-                "--control-port", type=int, help="loopback port for ordering faults (0: any)"
-            )
-            command.add_argument("--files", type=Path, help="artifact store (HOME/artifacts)")
+    devices.add_argument("--mqtt-host", default="127.0.0.1")
+    devices.add_argument("--mqtt-port", type=int, default=1883)
+    devices.add_argument("--credentials", type=Path, help="JSON file with username and password")
+    devices.add_argument("--speed", type=_speed, default=10.0, help="how much faster than real")
+    devices.add_argument("--files", type=Path, help="artifact store (HOME/artifacts)")
+    devices.add_argument(
+        "--control-port", type=int, help="loopback port for ordering faults (0: any)"
+    )
     order = commands.add_parser("order", help="order a fault, or somebody to come or go")
+    order.set_defaults(do=_order)
     order.add_argument("--control-port", type=int, required=True)
     order.add_argument("order", help='for example {"device": "mk4", "fault": "jam"}')
     return parser

@@ -1,7 +1,9 @@
 """The lab's files: the same seed gives the same lab, and the product can read it."""
 
 import hashlib
+import json
 import re
+import socket
 import stat
 import tomllib
 from pathlib import Path
@@ -10,10 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from infra.demo.__main__ import main
 from infra.demo.gcode import summarize
 from infra.demo.prepare import prepare
 from infra.demo.toml import dump
-from infra.lab_file import read_lab
+from infra.lab_file import parse_lab, read_lab
 from safety.actions import KINDS
 
 
@@ -89,6 +92,33 @@ def test_every_job_fits_the_printers_it_names(tmp_path: Path) -> None:
             assert job.material in printers[name]["materials"]
             assert file.nozzle_c <= printers[name].get("nozzle_max_c", 0)
             assert file.bed_c <= printers[name].get("bed_max_c", 0)
+
+
+def test_the_documented_example_is_a_lab_file() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lab-file.md").read_text(encoding="utf-8")
+    lab = parse_lab(text.split("```toml\n")[1].split("```")[0])
+    assert [device.external_id for device in lab.devices] == ["welding-bay-lights", "mk4"]
+
+
+def test_the_command_line_says_where_things_are(tmp_path: Path, capsys) -> None:
+    assert main(["prepare", "--home", str(tmp_path), "--seed", "2"]) == 0
+    where = json.loads(capsys.readouterr().out)
+    assert Path(where["lab"]).is_file()
+    assert all(
+        Path(path).is_file() for path in [*where["keys"].values(), *where["tokens"].values()]
+    )
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path: Path, capsys) -> None:
+    assert main(["run", "--home", str(tmp_path)]) == 1
+    assert "run `prepare` first" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    assert main(["order", "--control-port", port, "{}"]) == 1
+    assert "That did not work" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["run", "--home", str(tmp_path), "--speed", "0"])
+    assert "the speed is from 0.1 to 10000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
