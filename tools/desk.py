@@ -97,6 +97,8 @@ class PrintJob:
     completed_at: datetime | None
     technology: str = "fdm"
     """What kind of machine it was prepared for: `fdm`, `resin`, `cnc`, `laser`, ..."""
+    printers: tuple[str, ...] = ()
+    """External ids of the printers it was prepared for; empty if it does not say."""
 
 
 class Printing(Protocol):

@@ -107,7 +107,7 @@ class Runner:
             return _declined(name, arguments, "unknown_tool", f"There is no tool {name!r}.")
         tool = self.catalog[name]
         try:
-            given = tool.arguments.model_validate(dict(arguments), strict=False)
+            given = tool.arguments.model_validate(dict(arguments))
         except ValidationError as error:
             return _declined(name, arguments, "bad_arguments", _explain(tool, error))
         try:

@@ -11,7 +11,8 @@ from tools.desk import PrintJob
 
 _JOBS: Final[LiteralString] = """
 select id, name, status, gcode_path, gcode_sha256, device_id, estimated_seconds, material,
-       started_at, completed_at, metadata ->> 'technology' as technology
+       started_at, completed_at, metadata ->> 'technology' as technology,
+       metadata -> 'printers' as printers
 from fabrication_jobs
 where %(status)s::text is null or status = %(status)s
 order by created_at desc, id limit %(limit)s
@@ -43,4 +44,9 @@ def _job(row: Row) -> PrintJob:
         started_at=row["started_at"],
         completed_at=row["completed_at"],
         technology=(row["technology"] or "fdm").lower(),
+        printers=_texts(row["printers"]),
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in value) if isinstance(value, list) else ()

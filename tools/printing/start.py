@@ -64,7 +64,8 @@ def _named(job: PrintJob) -> Named[PrintJob]:
 async def _printer_for(desk: Desk, job: PrintJob, printer: str | None) -> DeviceView:
     if printer is not None:
         view = await resolve.device(desk, printer, DeviceKind.PRINTER)
-        if job.device is not None and job.device != view.device.id:
+        _check_technology(view, job)
+        if not _made_for(view, job):
             raise ToolError(
                 "wrong_printer",
                 f"{job.name} was prepared for another printer than {view.device.name}."
@@ -103,7 +104,15 @@ def _only_suitable(job: PrintJob, views: Sequence[DeviceView]) -> DeviceView:
 
 
 def _suits(view: DeviceView, job: PrintJob) -> bool:
-    return "start_print" in view.device.intents and job.technology in _technologies(view)
+    able = "start_print" in view.device.intents and job.technology in _technologies(view)
+    return able and _made_for(view, job)
+
+
+def _made_for(view: DeviceView, job: PrintJob) -> bool:
+    """Tell whether the file was prepared for this printer, as far as the job says."""
+    if job.device is not None:
+        return job.device == view.device.id
+    return not job.printers or view.device.external_id in job.printers
 
 
 def _technologies(view: DeviceView) -> tuple[str, ...]:
@@ -130,18 +139,23 @@ def _obstacle(view: DeviceView) -> str | None:
     return None
 
 
-def _check(view: DeviceView, job: PrintJob) -> None:
-    name = view.device.name
-    if not _suits(view, job):
-        able = either(_technologies(view), "and")
+def _check_technology(view: DeviceView, job: PrintJob) -> None:
+    name, able = view.device.name, _technologies(view)
+    if job.technology not in able:
         raise ToolError(
             "wrong_technology",
-            f"{name} does {able}, and {job.name} is prepared for {short(job.technology)}."
-            if job.technology not in _technologies(view)
-            else f"{name} cannot be told to start a print.",
+            f"{name} does {either(able, 'and')}, and {job.name} is prepared for"
+            f" {short(job.technology)}.",
         )
+    if "start_print" not in view.device.intents:
+        raise ToolError("wrong_technology", f"{name} cannot be told to start a print.")
+
+
+def _check(view: DeviceView, job: PrintJob) -> None:
+    _check_technology(view, job)
     obstacle = _obstacle(view)
     if obstacle is not None:
+        name = view.device.name
         raise ToolError("printer_busy", f"I cannot start {job.name}: {name} {obstacle}.")
 
 
