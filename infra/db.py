@@ -1,5 +1,6 @@
 """Connections to the store: a pool that outlives a restart of the database."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -101,7 +102,7 @@ async def open_pool(
         max_waiting=MAX_WAITING,
         timeout=patience.total_seconds(),
         reconnect_timeout=RECONNECT_FOR.total_seconds(),
-        check=StorePool.check_connection,
+        check=_check,
         open=False,
         name="store",
     )
@@ -110,6 +111,14 @@ async def open_pool(
         yield pool
     finally:
         await pool.close()
+
+
+async def _check(connection: AsyncConnection[TupleRow]) -> None:
+    """Ask the server only if it has said something, such as goodbye: that saves a round trip."""
+    hung_up = select.poll()
+    hung_up.register(connection.fileno(), select.POLLIN)
+    if hung_up.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def _first_connection(pool: StorePool, patience: timedelta) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +126,8 @@ class EmbeddedPostgres:
         with self._busy:
             if self._process is not None:
                 self._process.stop(self._stop_timeout)
+                with suppress(OSError):  # somebody else may have put something there
+                    self._sockets.rmdir()
             self._process = None
             self._pid = None
 
@@ -207,7 +210,13 @@ class EmbeddedPostgres:
                 f"the database could not be created in {str(self._home)!r}: "
                 f"{(done.stderr or done.stdout).strip()[-1000:]}"
             )
-        unfinished.rename(self._data)
+        try:
+            unfinished.rename(self._data)
+        except OSError as error:
+            raise PostgresError(
+                f"{str(self._data)!r} holds something that is not a database: "
+                "move it away and start again"
+            ) from error
         if self._settings.get("fsync") != "off":
             # The disk may take its time; the server need not wait for it.
             threading.Thread(target=os.sync, name="postgres-sync", daemon=True).start()

@@ -1,21 +1,19 @@
 """The server process of the embedded PostgreSQL: starting it, finding it, stopping it."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from infra import postgres_child
 from infra.postgres_files import Account, PostgresError
 
-_PR_SET_PDEATHSIG: Final = 1
-_FAST_SHUTDOWN: Final = signal.SIGINT
 _IMMEDIATE_SHUTDOWN: Final = signal.SIGQUIT
 _LOG_TAIL: Final = 2_000
 _STATUS_LINE: Final = 7
@@ -57,26 +55,27 @@ class ServerProcess:
     def stop(self, patience: timedelta) -> None:
         """Shut down cleanly; after `patience` at once (the next start recovers)."""
         assert self._process is not None
-        for how in (_FAST_SHUTDOWN, _IMMEDIATE_SHUTDOWN, signal.SIGKILL):
+        for how in (postgres_child.FAST_SHUTDOWN, _IMMEDIATE_SHUTDOWN, signal.SIGKILL):
             with suppress(subprocess.TimeoutExpired):
                 self._process.send_signal(how)
                 self._process.wait(patience.total_seconds())
                 return
 
+    def _launcher(self) -> list[str]:
+        account = self._account
+        numbers = (os.getpid(), account.uid, account.gid)
+        return [sys.executable, "-I", "-S", postgres_child.__file__, *map(str, numbers)]
+
     def _keep(self) -> None:
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(  # noqa: S603  # our own command, no shell
-                    self._command,
+                    [*self._launcher(), *self._command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     cwd="/",
                     start_new_session=True,  # Ctrl-C is for KITTY, which stops us in its turn
-                    preexec_fn=_tether(),  # noqa: PLW1509  # only async-signal-safe calls in it
-                    user=self._account.uid if self._account.dropped else None,
-                    group=self._account.gid if self._account.dropped else None,
-                    extra_groups=[] if self._account.dropped else None,
                 )
         except OSError as error:
             self._error = error
@@ -84,20 +83,6 @@ class ServerProcess:
         finally:
             self._spawned.set()
         self._process.wait()
-
-
-def _tether() -> Callable[[], None] | None:
-    """Return what the child runs before it becomes the server: shut down when KITTY is gone."""
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def tether() -> None:
-        prctl(_PR_SET_PDEATHSIG, _FAST_SHUTDOWN)
-        if os.getppid() != parent:  # KITTY ended before the tie was made
-            os._exit(1)
-
-    return tether
 
 
 def running_server(data: Path) -> int | None:

@@ -81,7 +81,7 @@ create trigger device_commands_closed before update on device_commands
         old.closed_at is not null and (
             (old.status, old.ack_at, old.closed_at)
                 is distinct from (new.status, new.ack_at, new.closed_at)
-            or (old.outcome <> 'unknown'
+            or ((old.outcome <> 'unknown' or new.outcome = 'unknown')
                 and (old.outcome, old.failure_code, old.failure_detail, old.receipt, old.late_ack_at)
                     is distinct from
                     (new.outcome, new.failure_code, new.failure_detail, new.receipt, new.late_ack_at))

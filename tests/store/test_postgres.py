@@ -183,6 +183,14 @@ def test_the_id_of_a_dead_server_may_be_somebody_elses_now(home: Path) -> None:
         other.kill()
 
 
+def test_something_else_in_the_place_of_the_data(home: Path) -> None:
+    (home / "pg18").mkdir()
+    (home / "pg18" / "notes.txt").write_text("mine")
+    with pytest.raises(PostgresError, match="holds something that is not a database"):
+        EmbeddedPostgres(home).start()
+    assert (home / "pg18" / "notes.txt").read_text() == "mine"
+
+
 def test_a_pid_file_that_makes_no_sense(home: Path) -> None:
     (home / "postmaster.pid").write_text("")
     assert running_server(home) is None
@@ -197,6 +205,7 @@ def test_a_long_path_still_has_a_short_socket(home: Path) -> None:
     assert socket_folder(deep).parent == Path(tempfile.gettempdir())
     with EmbeddedPostgres(deep) as server, psycopg.connect(server.dsn) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+    assert not socket_folder(deep).exists()
 
 
 def test_a_setting_it_does_not_know_is_said(home: Path) -> None:
