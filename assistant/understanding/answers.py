@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from assistant.understanding.binding import SURE, bind_one, make_call
+from assistant.understanding.context import refilled
 from assistant.understanding.dialogue import ASK_AGAIN, Question
 from assistant.understanding.grammar import Grammar, Match, Scene
 from assistant.understanding.lexicon import Lexicon, Words
-from assistant.understanding.memory import refilled
 from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Act, Ask, Call, Confirm, Reading, Reply

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from assistant.understanding.binding import Bound, bind, make_call
+from assistant.understanding.context import refilled, spoken_of
 from assistant.understanding.grammar import Grammar, Scene
 from assistant.understanding.lexicon import Lexicon, Words
-from assistant.understanding.memory import refilled, spoken_of
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Call
 

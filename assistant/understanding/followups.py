@@ -5,9 +5,9 @@ from typing import Final
 
 from assistant.understanding.answers import complete, spec_of
 from assistant.understanding.binding import SURE, make_call
+from assistant.understanding.context import refilled
 from assistant.understanding.grammar import Grammar, Scene
 from assistant.understanding.lexicon import Words
-from assistant.understanding.memory import refilled
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Act, Ask, Call, Reading
 

@@ -1,93 +1,118 @@
-"""What earlier turns lend to this one: "it", "the other one", "and the laser room?"."""
+"""How the dialogue's state moves on with a turn, and how it is kept as JSON."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from assistant.understanding.grammar import Grammar, Scene
-from assistant.understanding.lexicon import Words
-from assistant.understanding.mentions import Found, Target
-from assistant.understanding.names import Name
-from assistant.understanding.reading import Call
-from assistant.understanding.sentences import Intents, Spec
-
-_LINKS: Final = frozenset(
-    {"in", "on", "at", "to", "for", "with", "by", "from", "of", "the", "using", "do", "inside"}
-    | {"one", "instead", "please", "use", "about", "it", "is"}
-)
+from assistant.understanding.dialogue import ASK_AGAIN, Dialogue, Question
+from assistant.understanding.reading import Act, Ask, Call, Reading, Stop
 
 
-def spoken_of(calls: Iterable[Call], scene: Scene, intents: Intents) -> dict[str, Target]:
-    """Return what "it" and "there" mean after these calls, by kind of thing."""
-    known: dict[str, list[Name]] = {}
-    for call in calls:
-        for value in call.arguments.values():
-            name = scene.finder.index.by_id.get(str(value))
-            if name is not None:
-                _learn(known, name, call, scene, intents)
+def after(dialogue: Dialogue, reading: Reading, now: datetime, *, event: str = "") -> Dialogue:
+    """Return the state after a turn.
+
+    `event` is the SafetyEvent that KITTY is asking this person to confirm.  Whatever else
+    was said in between, an older question is closed: a late "yes" finds nothing to confirm.
+    """
+    if isinstance(reading, Ask) and reading.rule == ASK_AGAIN:
+        return dialogue
+    if isinstance(reading, Ask):
+        return replace(dialogue, question=_question(reading, now))
+    if isinstance(reading, Act | Stop):
+        text = reading.calls[0].label if reading.calls else ""
+        asked = Question(kind="confirm", asked_at=now, text=f"Shall I {text}?", event=event)
+        return Dialogue(question=asked if event else None, last_calls=reading.calls, last_at=now)
+    return replace(dialogue, question=None)
+
+
+def _question(ask: Ask, now: datetime) -> Question | None:
+    if not ask.options and ask.partial is None:
+        return None
+    return Question(
+        kind="choose" if ask.options else "slot",
+        asked_at=now,
+        text=ask.text,
+        options=ask.options,
+        missing=ask.missing,
+        partial=ask.partial,
+    )
+
+
+def dump(dialogue: Dialogue) -> dict[str, Any]:
+    """Return the state as JSON values, for `ConversationSession.state`."""
+    asked = dialogue.question
     return {
-        kind: Target(ids=tuple(name.id for name in names), many=len(names) > 1, kind=kind)
-        for kind, names in known.items()
+        "question": None
+        if asked is None
+        else {
+            "kind": asked.kind,
+            "asked_at": asked.asked_at.isoformat(),
+            "text": asked.text,
+            "options": [_dump_call(call) for call in asked.options],
+            "missing": asked.missing,
+            "partial": None if asked.partial is None else _dump_call(asked.partial),
+            "event": asked.event,
+        },
+        "last_calls": [_dump_call(call) for call in dialogue.last_calls],
+        "last_at": None if dialogue.last_at is None else dialogue.last_at.isoformat(),
     }
 
 
-def _learn(
-    known: dict[str, list[Name]], name: Name, call: Call, scene: Scene, intents: Intents
-) -> None:
-    _put(known, name.kind, name)
-    zone = scene.finder.index.by_id.get(name.zone)
-    if zone is not None:
-        _put(known, "zone", zone)
-    spec = intents.of_tool(call.tool, call.arguments)
-    if name.kind == "zone" and spec is not None and "lit" in spec.slots.values():
-        _put(known, "light", name)
+def load(state: Mapping[str, Any]) -> Dialogue:
+    """Read what `dump` wrote; what is missing or malformed counts as not remembered."""
+    last_at = _time(state.get("last_at"))
+    return Dialogue(
+        question=_load_question(state.get("question")),
+        last_calls=_load_calls(state.get("last_calls")) if last_at else (),
+        last_at=last_at,
+    )
 
 
-def _put(known: dict[str, list[Name]], kind: str, name: Name) -> None:
-    names = known.setdefault(kind, [])
-    if name not in names:
-        names.append(name)
+def _dump_call(call: Call) -> dict[str, Any]:
+    return {"tool": call.tool, "arguments": dict(call.arguments), "label": call.label}
 
 
-def refilled(words: Words, spec: Spec, grammar: Grammar, scene: Scene) -> dict[str, Any]:
-    """Return the arguments that words give for an intent, if that is all they say.
-
-    Values may stand in any order with small words between; anything else, or a name that
-    could be two things, gives {}.
-    """
-    found = grammar.find(words, scene)
-    values: dict[str, Any] = {}
-    at = 0
-    while at < len(words):
-        end, argument, value = _value_at(words, at, spec, found, grammar)
-        if argument and argument not in values:
-            values[argument] = value
-            at = end
-        elif words[at] in _LINKS:
-            at += 1
-        else:
-            return {}
-    return values
-
-
-def _value_at(
-    words: Words, at: int, spec: Spec, found: Found, grammar: Grammar
-) -> tuple[int, str, Any]:
-    for end in range(len(words), at, -1):
-        text = " ".join(words[at:end])
-        for argument, kind in spec.slots.items():
-            value = _value(text, kind, found, grammar)
-            if value is not None:
-                return end, argument, value
-    return at, "", None
-
-
-def _value(text: str, kind: str, found: Found, grammar: Grammar) -> Any:
-    lexicon = grammar.intents.lexicon
-    if kind == "part":
-        return lexicon.parts.get(text.removeprefix("the "))
-    if kind == "kind":
-        return lexicon.kinds.get(text.removeprefix("the "))
-    target = found.get(kind, {}).get(text)
-    if target is None or len(target.ids) > 1:
+def _load_question(value: Any) -> Question | None:
+    if not isinstance(value, Mapping):
         return None
-    return target.ids[0] if target.ids else target.value
+    asked_at = _time(value.get("asked_at"))
+    kind = value.get("kind")
+    if asked_at is None or kind not in {"choose", "slot", "confirm"}:
+        return None
+    partial = _load_calls([value.get("partial")])
+    return Question(
+        kind=str(kind),
+        asked_at=asked_at,
+        text=str(value.get("text", "")),
+        options=_load_calls(value.get("options")),
+        missing=str(value.get("missing", "")),
+        partial=partial[0] if partial else None,
+        event=str(value.get("event", "")),
+    )
+
+
+def _load_calls(value: Any) -> tuple[Call, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return ()
+    return tuple(
+        Call(
+            tool=each["tool"],
+            arguments=dict(each.get("arguments") or {}),
+            label=str(each.get("label", "")),
+        )
+        for each in value
+        if isinstance(each, Mapping)
+        and isinstance(each.get("tool"), str)
+        and isinstance(each.get("arguments", {}), Mapping)
+    )
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

@@ -1,5 +1,6 @@
 """What kind of sentence it is: only a wish to act now may act."""
 
+import itertools
 from enum import StrEnum
 from typing import Final
 
@@ -72,7 +73,7 @@ def _reports(words: Words, lexicon: Lexicon) -> bool:
         return not words[0].isdigit()
     return any(
         (word,) in lexicon["subjects"] and (after,) in lexicon["pasts"]
-        for word, after in zip(words, words[1:], strict=False)
+        for word, after in itertools.pairwise(words)
     )
 
 

@@ -6,56 +6,14 @@ from typing import Final
 from assistant.understanding.index import Index, nearest
 from assistant.understanding.lexicon import Words
 
-OPPOSITES: Final = frozenset(
-    [
-        "lock",
-        "locked",
-        "unlock",
-        "unlocked",
-        "open",
-        "opened",
-        "close",
-        "closed",
-        "start",
-        "started",
-        "stop",
-        "stopped",
-        "enable",
-        "enabled",
-        "disable",
-        "disabled",
-        "pause",
-        "paused",
-        "resume",
-        "resumed",
-        "abort",
-        "cancel",
-        "raise",
-        "lower",
-        "heat",
-        "cool",
-        "activate",
-        "deactivate",
-        "connect",
-        "disconnect",
-        "energise",
-        "deenergise",
-        "energize",
-        "deenergize",
-        "begin",
-        "end",
-        "bolt",
-        "unbolt",
-        "latch",
-        "unlatch",
-        "power",
-        "approve",
-        "deny",
-        "nozzle",
-        "kill",
-        "shut",
-    ]  # fmt: skip
-)
+OPPOSITES: Final = frozenset({
+    "lock", "locked", "unlock", "unlocked", "open", "opened", "close", "closed", "start",
+    "started", "stop", "stopped", "enable", "enabled", "disable", "disabled", "pause", "paused",
+    "resume", "resumed", "abort", "cancel", "raise", "lower", "heat", "cool", "activate",
+    "deactivate", "connect", "disconnect", "energise", "deenergise", "energize", "deenergize",
+    "begin", "end", "bolt", "unbolt", "latch", "unlatch", "power", "approve", "deny", "nozzle",
+    "kill", "shut",
+})  # fmt: skip
 """Words that decide between doing a thing and undoing it: typed right or not at all."""
 _SHORT: Final = 4
 _LONG: Final = 8

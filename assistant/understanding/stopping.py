@@ -1,5 +1,6 @@
 """Hearing "stop" in any sentence, before anything else is looked at."""
 
+import itertools
 import re
 from typing import Final
 
@@ -24,7 +25,7 @@ def wants_stop(heard: Clean, lexicon: Lexicon) -> bool:
     words = drawn_in(heard.words)
     if heard.quoted or not any(word in _HINTS for word in words):
         return False
-    if any(pair == ("stop", "stop") for pair in zip(words, words[1:], strict=False)):
+    if any(pair == ("stop", "stop") for pair in itertools.pairwise(words)):
         return not _reported(words, words.index("stop"), lexicon)
     start = 0
     for end in [*sorted(heard.breaks), len(words)]:
@@ -38,33 +39,11 @@ def wants_stop(heard: Clean, lexicon: Lexicon) -> bool:
     return _at_the_end(words, heard, lexicon)
 
 
-_HINTS: Final = frozenset(
-    [
-        "stop",
-        "halt",
-        "freeze",
-        "emergency",
-        "kill",
-        "abort",
-        "shut",
-        "cut",
-        "turn",
-        "switch",
-        "power",
-        "panic",
-        "mayday",
-        "hit",
-        "press",
-        "make",
-        "get",
-        "everything",
-        "everybody",
-        "estop",
-        "full",
-        "e",
-        "all",
-    ]  # fmt: skip
-)
+_HINTS: Final = frozenset({
+    "stop", "halt", "freeze", "emergency", "kill", "abort", "shut", "cut", "turn", "switch",
+    "power", "panic", "mayday", "hit", "press", "make", "get", "everything", "everybody", "estop",
+    "full", "e", "all",
+})  # fmt: skip
 
 
 def begins_with_stop(heard: Clean, lexicon: Lexicon) -> bool:

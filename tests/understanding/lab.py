@@ -11,7 +11,14 @@ INTENTS = {
     "door": frozenset({"lock", "unlock"}),
     "power": frozenset({"cut_power", "enable_power"}),
     "printer": frozenset(
-        "start_print pause_print resume_print abort_print set_temperature send_gcode".split()
+        [
+            "start_print",
+            "pause_print",
+            "resume_print",
+            "abort_print",
+            "set_temperature",
+            "send_gcode",
+        ]
     ),
 }
 SCENES = ("bright", "dim", "work", "cleaning", "night shift")
@@ -94,4 +101,15 @@ def many_names(count: int) -> Names:
     return Names(version=f"lab-{count}", entries=(*NAMES.entries, *zones, *lights))
 
 
-WORDS = "Aisle Bench Ceiling Corner Desk Entry Gallery North Panel Rack South Track Wall".split()
+WORDS = [
+    "Aisle",
+    "Bench",
+    "Ceiling",
+    "Corner",
+    "Desk",
+    "Entry",
+    "Gallery",
+    "North",
+    "Rack",
+    "South",
+]

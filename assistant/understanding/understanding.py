@@ -8,12 +8,12 @@ from assistant.understanding import wording
 from assistant.understanding.answers import answer, spec_of
 from assistant.understanding.binding import GUESSED, SURE, confirm
 from assistant.understanding.clauses import Body, Understood, body_of, understand
+from assistant.understanding.context import spoken_of
 from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.followups import follow_up
 from assistant.understanding.grammar import Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
 from assistant.understanding.lexicon import Peeled
-from assistant.understanding.memory import spoken_of
 from assistant.understanding.mentions import Finder
 from assistant.understanding.mood import WORDS, Mood, mood_of
 from assistant.understanding.names import Names
