@@ -248,6 +248,22 @@ class Conversations:
         )
         return [row["id"] for row in rows]
 
+    async def over(self) -> Sequence[UUID]:
+        """Return finished requests that still have checkpoints and nothing that waits."""
+        rows = await self._all(
+            """select r.id from conversation_requests r
+               where r.status = 'finished' and r.finished_at < now() - interval '10 seconds'
+                 and exists (select from checkpoints c where c.thread_id = r.id::text)
+                 and not exists (
+                     select from safety_events e
+                     where e.request_id = r.id and e.hazard in ('medium', 'high')
+                       and (e.resolved_at is null
+                            or e.resolved_at > now() - interval '1 minute'))
+               limit 1000""",
+            {},
+        )
+        return [row["id"] for row in rows]
+
     async def messages(
         self, conversation: ConversationId, *, after: int = 0, limit: int = 200
     ) -> Sequence[Message]:

@@ -1,0 +1,143 @@
+"""The store and the broker: KITTY's own, supervised, unless the settings name others."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import structlog
+
+from infra.broker import BrokerProcess, Engine
+from infra.checkpoints import PooledSaver
+from infra.db import StoreError, StorePool, open_pool
+from infra.migrate import migrate
+from infra.mqtt import Bus
+from infra.mqtt_settings import BusSettings
+from infra.postgres import EmbeddedPostgres
+from infra.settings import Settings
+from infra.supervise import Supervisor
+
+_log = structlog.get_logger("kitty")
+_WATCH: Final = timedelta(seconds=1)
+_ANSWER_WITHIN: Final = 2.0
+"""Seconds in which the store must answer to count as ready."""
+_ONE_KITTY: Final = 7_554_894
+"""Key of the advisory lock that says: this database has its KITTY."""
+
+
+class TakenError(StoreError):
+    """Another KITTY serves this database."""
+
+    code = "database_taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things are kept and how devices are reached."""
+
+    pool: StorePool
+    bus: Bus
+    bus_host: str
+    bus_port: int
+    device_login: Path | None
+    """JSON file with the broker's login for devices; None when the broker is not ours."""
+
+    async def store_answers(self) -> bool:
+        """Tell whether the store answers within two seconds."""
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN), self.pool.connection() as connection:
+                await connection.execute("select 1")
+        except (StoreError, TimeoutError, psycopg.Error):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def open_places(settings: Settings, supervisor: Supervisor) -> AsyncIterator[Places]:
+    """Start or find the store and the broker; stop what was started."""
+    async with AsyncExitStack() as stack:
+        broker = await _broker(settings, stack, supervisor)
+        dsn = _store(settings, stack, supervisor)
+        await asyncio.to_thread(migrate, dsn)
+        await stack.enter_async_context(_only_one(dsn))
+        pool = await stack.enter_async_context(open_pool(dsn))
+        await PooledSaver(pool).setup()
+        bus_settings = _bus_settings(settings, broker)
+        yield Places(
+            pool=pool,
+            bus=Bus(bus_settings),
+            bus_host=bus_settings.host,
+            bus_port=bus_settings.port,
+            device_login=None if broker is None else broker.devices_file,
+        )
+
+
+async def _broker(
+    settings: Settings, stack: AsyncExitStack, supervisor: Supervisor
+) -> BrokerProcess | None:
+    if settings.broker.host is not None:
+        return None
+    broker = BrokerProcess(settings.store.home, engine=Engine(settings.broker.engine.value))
+    await broker.start()
+    stack.push_async_callback(broker.stop)
+    supervisor.every(_WATCH, "broker", broker.ensure_running)
+    return broker
+
+
+def _store(settings: Settings, stack: AsyncExitStack, supervisor: Supervisor) -> str:
+    if settings.store.database_url is not None:
+        return settings.store.database_url.get_secret_value()
+    postgres = EmbeddedPostgres(settings.store.home)
+    postgres.start()
+    stack.callback(postgres.stop)
+
+    async def watch() -> None:
+        # Not in a thread: the server must be the child of the thread that lives longest.
+        if postgres.ensure_running():
+            _log.warning("database_restarted")
+
+    supervisor.every(_WATCH, "database", watch)
+    return postgres.dsn
+
+
+@asynccontextmanager
+async def _only_one(dsn: str) -> AsyncIterator[None]:
+    """Hold the lock that keeps a second KITTY off this database."""
+    connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    try:
+        cursor = await connection.execute("select pg_try_advisory_lock(%s)", (_ONE_KITTY,))
+        row = await cursor.fetchone()
+        if row is None or not row[0]:
+            raise TakenError(
+                "another KITTY serves this database; stop it first, or give this one its own"
+            )
+        yield
+    finally:
+        await connection.close()
+
+
+def _bus_settings(settings: Settings, broker: BrokerProcess | None) -> BusSettings:
+    home = str(settings.store.home.resolve())
+    client_id = f"kitty-{hashlib.sha256(home.encode()).hexdigest()[:12]}"
+    if broker is not None:
+        return BusSettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=client_id,
+            username=broker.username,
+            password=broker.password,
+        )
+    given = settings.broker
+    assert given.host is not None
+    return BusSettings(
+        host=given.host,
+        port=given.port,
+        client_id=client_id,
+        username=given.username,
+        password=None if given.password is None else given.password.get_secret_value(),
+    )

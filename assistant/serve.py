@@ -1,0 +1,100 @@
+"""Serve the application over HTTP until told to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from assistant.compose import Application, application
+from infra import clock
+from infra.db import StoreError
+from infra.settings import Settings
+
+_GRACE: Final = 2
+"""Seconds that open requests get at the end."""
+_LINK_TTL: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    """The broker that devices speak to."""
+
+    host: str
+    port: int
+    credentials: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """What a server that is ready says of itself."""
+
+    url: str
+    home: Path
+    mqtt: Mqtt
+    enrolment: str | None
+    app: Application
+
+    async def sign_in_link(self, handle: str) -> str:
+        """Make a link that lets this person in once."""
+        people = self.app.services.people
+        user = await people.by_handle(handle)
+        if user is None:
+            raise StoreError(f"there is nobody called {handle!r}")
+        code = await people.enrolment_link(user.id, clock.now(), _LINK_TTL)
+        return f"{self.url}/sign-in?code={code}"
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, *, ready: Callable[[Info], None]) -> None:
+    """Run until cancelled; call `ready` once when requests are answered."""
+    async with application(settings) as app:
+        config = uvicorn.Config(
+            app.asgi,
+            host=settings.http.host,
+            port=settings.http.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve())
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            if server.started:
+                ready(_info(settings, app, server))
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+def _info(settings: Settings, app: Application, server: uvicorn.Server) -> Info:
+    port = server.servers[0].sockets[0].getsockname()[1]
+    url = settings.http.public_url or f"http://{_name(settings.http.host)}:{port}"
+    login = app.places.device_login or settings.store.home / "mqtt" / "devices.json"
+    return Info(
+        url=url,
+        home=settings.store.home,
+        mqtt=Mqtt(host=app.places.bus_host, port=app.places.bus_port, credentials=login),
+        enrolment=None if app.enrolment is None else url + app.enrolment,
+        app=app,
+    )
+
+
+def _name(host: str) -> str:
+    """Return a host name for links: passkeys need `localhost`, not an address."""
+    return "localhost" if host in {"127.0.0.1", "::1", "0.0.0.0"} else host  # noqa: S104
