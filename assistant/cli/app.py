@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _PROCESSES: Final = "assistant.cli.serve"
-_COMPOSE: Final = "assistant.compose"
+_SERVER: Final = "assistant.serve"
 app.command()(chat.chat)
 app.command()(approve.approve)
 app.command()(approve.deny)
@@ -43,7 +43,7 @@ def _later(module: str, name: str) -> Any:
 @app.command()
 def serve() -> None:
     """Run KITTY until Ctrl-C; settings come from KITTY_* and kitty.toml."""
-    raise Leave(_later(_PROCESSES, "serve")(_later(_COMPOSE, "serve")))
+    raise Leave(_later(_PROCESSES, "serve")(_later(_SERVER, "serve")))
 
 
 @app.command()
@@ -65,7 +65,7 @@ def demo(
     ] = False,
 ) -> None:
     """Run KITTY with a simulated lab: people, doors, lights, printers."""
-    start, server = _later(_PROCESSES, "demo"), _later(_COMPOSE, "serve")
+    start, server = _later(_PROCESSES, "demo"), _later(_SERVER, "serve")
     raise Leave(start(server, port=port, home=home, seed=seed, speed=speed, as_json=as_json))
 
 
@@ -78,7 +78,7 @@ def migrate() -> None:
 @app.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
-    raise Leave(Code(_later("assistant.doctor", "main")()))
+    raise Leave(_later("assistant.doctor", "main")())
 
 
 def run(argv: Sequence[str]) -> int:

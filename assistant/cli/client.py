@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from assistant.cli.leave import Code, CommandError
-from assistant.cli.session import Session
+from assistant.cli.session import LOOPBACK, Session
 from assistant.cli.words import escaped
 
 MAX_ANSWER: Final = 8 * 1024 * 1024
@@ -22,7 +22,6 @@ CONNECT: Final = timedelta(seconds=5)
 _UNAUTHENTICATED: Final = 401
 _FORBIDDEN: Final = 403
 _ERROR: Final = 400
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ApiError(CommandError):
@@ -43,7 +42,7 @@ def http_options(session: Session) -> dict[str, Any]:
         "timeout": httpx.Timeout(PATIENCE.total_seconds(), connect=CONNECT.total_seconds()),
         "follow_redirects": False,
         # A proxy of the environment cannot reach this machine's own loopback.
-        "trust_env": urlsplit(session.url).hostname not in _LOOPBACK,
+        "trust_env": urlsplit(session.url).hostname not in LOOPBACK,
     }
 
 
@@ -60,9 +59,10 @@ def unreachable(session: Session, error: httpx.HTTPError) -> CommandError:
 def problem(status: int, body: bytes) -> ApiError:
     """Read the server's error envelope."""
     try:
-        envelope = json.loads(body)["error"]
+        envelope = json.loads(body)
+        envelope = envelope.get("error", envelope)
         name, message = str(envelope["code"]), escaped(str(envelope["message"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ApiError(
             f"the server answered {status} without saying why. Is this a KITTY server?",
             _code(status), status=status, name="",

@@ -9,10 +9,11 @@ import typer
 
 from assistant.cli import keyfiles, screen
 from assistant.cli.client import Client
+from assistant.cli.leave import CommandError
 from assistant.cli.options import connected
 from assistant.cli.passphrases import PassphraseFile, new_passphrase
 from assistant.cli.people import Handle, all_users, user_named
-from assistant.cli.words import escaped
+from assistant.cli.words import escaped, quoted
 from safety.signatures import ED25519, P256
 
 app = typer.Typer(
@@ -103,7 +104,8 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As `kitt keys list` shows it.")],
 ) -> None:
     """Stop a key from signing, at once and for good."""
-    client.delete(f"/api/keys/{quote(key_id, safe='')}")
+    if client.delete(f"/api/keys/{quote(key_id, safe='')}").get("revoked") is False:
+        raise CommandError(f"KITTY knows no valid key {quoted(key_id)}. See `kitt keys list`.")
     screen.screen().print(f"{escaped(key_id)} signs nothing any more.")
 
 

@@ -105,3 +105,13 @@ def pending(event: Mapping[str, Any], now: datetime) -> Text:
         text.append(f"\n  to approve:  kitt approve {name} --key FILE")
         text.append(f"\n  to refuse:   kitt deny {name} --reason TEXT")
     return text
+
+
+def settled(event: Mapping[str, Any]) -> Text:
+    """Show what became of something that waited."""
+    came = str(event.get("outcome") or event.get("status") or "settled")
+    text = Text(f"{escaped(str(event.get('what', '')))}: ")
+    text.append(_SAID.get(came, escaped(came)), style=_COLOURS.get(came, ""))
+    if event.get("reason"):
+        text.append(f" ({escaped(str(event['reason']))})")
+    return text

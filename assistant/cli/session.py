@@ -13,6 +13,7 @@ from assistant.cli.leave import Code, CommandError
 
 RUN_FILE: Final = "run.json"
 """Written into the home by `kitt serve` and `kitt demo` while they run."""
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_TOKEN: Final = 4_096
 """Bytes in a token file."""
 _PERSON: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -53,7 +54,8 @@ def find(wanted: Wanted, homes: Iterable[Path]) -> Session:
     else:
         url = _checked_url(wanted.url)
         home, run = next(
-            ((each, run) for each, run in _alive(looked) if run.get("url") == url), (looked[0], {})
+            ((each, run) for each, run in _alive(looked) if _same(str(run.get("url")), url)),
+            (looked[0], {}),
         )
     file = wanted.token_file or _token_file(home, run, wanted.person)
     if file is None:
@@ -113,13 +115,27 @@ def _lives(pid: object) -> bool:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError outside 0 to 65535
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise CommandError(
             f"{url!r} is not the address of a KITTY server. Write it as http://127.0.0.1:8400.",
             Code.USAGE,
         )
     return url.rstrip("/")
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two addresses are the same server; this machine has several names."""
+    parts = (urlsplit(one), urlsplit(other))
+    first, second = (
+        (each.scheme, "" if each.hostname in LOOPBACK else each.hostname, each.port)
+        for each in parts
+    )
+    return first == second
 
 
 def _person_token(home: Path, person: str) -> Path:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
@@ -40,8 +39,6 @@ class Talk:
         self._known = asyncio.Event()
         self._waiting = WaitingList()
         self._out = out or screen.screen()
-        self._own: Counter[str] = Counter()
-        """What this terminal has shown of its own turns; the event stream may repeat it."""
         self._turn = asyncio.Lock()
         if conversation is not None:
             self._known.set()
@@ -108,7 +105,6 @@ class Talk:
         if self._conversation is not None:
             body["conversation_id"] = self._conversation
         async with self._turn:
-            self._own.clear()
             finished = False
             try:
                 async with http.stream("POST", "/api/query/stream", json=body) as response:
@@ -128,7 +124,6 @@ class Talk:
         data = event.data
         match event.name:
             case "said":
-                self._own[str(data.get("text", ""))] += 1
                 self._out.print(screen.reply(str(data.get("text", ""))))
             case "acted":
                 self._out.print(screen.call(data))
@@ -136,7 +131,6 @@ class Talk:
                 self._waiting.add(data)
                 self._out.print(screen.pending(data, clock.now()))
             case "asked":
-                self._own[str(data.get("text", ""))] += 1
                 self._out.print(screen.question(data))
             case "finished":
                 self._finish(data)
@@ -161,6 +155,7 @@ class Talk:
                 path = f"/api/conversations/{self._conversation}/events"
                 timeout = httpx.Timeout(None, connect=5.0)  # silence is normal here
                 async with http.stream("GET", path, timeout=timeout) as response:
+                    await self._catch_up(http)
                     async for event in _events(response):
                         await self._news(http, event)
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -168,13 +163,14 @@ class Talk:
     async def _news(self, http: httpx.AsyncClient, event: ServerEvent) -> None:
         if event.name != "message" or event.data.get("role") == "user":
             return
-        text = str(event.data.get("text", ""))
-        async with self._turn:  # a reply of our own is shown by its turn
-            if self._own[text] > 0:
-                self._own[text] -= 1
-                return
-            self._out.print(screen.reply(text))
+        async with self._turn:  # news wait until the reply of our own is complete
+            self._out.print(screen.reply(str(event.data.get("text", ""))))
         await self._waiting.refresh(http)
+
+    async def _catch_up(self, http: httpx.AsyncClient) -> None:
+        """Say what was settled while nobody listened: before the stream, or while it was cut."""
+        for event in await self._waiting.refresh(http):
+            self._out.print(screen.settled(event))
 
     def _complain(self, message: str) -> None:
         self._out.print(Text("kitt: ", style="bold red") + Text(escaped(message)))

@@ -23,16 +23,20 @@ class WaitingList:
         """Remember what now waits."""
         self._events[str(event.get("safety_event_id", ""))] = event
 
-    async def refresh(self, http: httpx.AsyncClient) -> None:
-        """Forget what has been settled; what cannot be asked about stays until it expires."""
+    async def refresh(self, http: httpx.AsyncClient) -> list[Mapping[str, Any]]:
+        """Forget and return what has been settled; what cannot be asked about stays."""
+        settled = []
         for identity in list(self._events):
             try:
                 response = await http.get(f"{EVENTS}/{identity}")
-                settled = response.status_code < _OK and response.json()["status"] != "pending"
+                event = response.json() if response.status_code < _OK else {"status": "pending"}
+                waits = event["status"] == "pending"
             except (httpx.HTTPError, ValueError, KeyError, TypeError):
                 continue
-            if settled:
+            if not waits:
                 del self._events[identity]
+                settled.append(event)
+        return settled
 
     def line(self, now: datetime) -> str | None:
         """Return one line about what waits; None if nothing does."""

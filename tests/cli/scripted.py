@@ -70,7 +70,7 @@ def sse(name: str, data: dict[str, Any]) -> bytes:
 
 def error(status: int, code: str, message: str) -> Answer:
     envelope = {"code": code, "message": message, "retryable": False, "correlation_id": "x"}
-    return Answer({"error": envelope}, status)
+    return Answer(envelope, status)
 
 
 def live(queue: "Queue[bytes | None]") -> Iterator[bytes]:

@@ -97,6 +97,11 @@ def test_errors_are_one_sentence_with_a_code(
     script.on("POST", "/api/query", error(403, "forbidden", "You may not.\x1b[2J"))
     ran = kitt("chat", "hi", "--json")
     assert (ran.code, ran.err, ran.out) == (6, "kitt: You may not.\\x1b[2J\n", "")
+    inner = {"code": "busy", "message": "Busy.", "retryable": True, "retry_after_seconds": 2}
+    script.on("POST", "/api/query", {"error": inner}, 503)
+    assert kitt("chat", "hi").err == "kitt: Busy. Try again in 2 s.\n"
+    script.on("POST", "/api/query", ["no", "envelope"], 502)
+    assert "answered 502" in kitt("chat", "hi").err
     script.on("POST", "/api/query", ["not", "an", "object"])
     assert kitt("chat", "hi").code == 4
     wrong = home / "wrong.token"

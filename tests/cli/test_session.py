@@ -46,9 +46,11 @@ def test_the_first_home_with_a_living_server(tmp_path: Path) -> None:
 def test_a_token_goes_only_to_the_server_it_is_for(tmp_path: Path) -> None:
     home = a_home(tmp_path / "one", operator="t1")
     assert find(Wanted(url=URL), (home,)).token == "t1"
-    with pytest.raises(CommandError) as refused:
-        find(Wanted(url="http://elsewhere.example"), (home,))
-    assert refused.value.code is Code.NOT_ALLOWED
+    assert find(Wanted(url=URL.replace("127.0.0.1", "localhost")), (home,)).token == "t1"
+    for other in ("http://elsewhere.example", "http://127.0.0.1:8401", "https://127.0.0.1:8400"):
+        with pytest.raises(CommandError) as refused:
+            find(Wanted(url=other), (home,))
+        assert refused.value.code is Code.NOT_ALLOWED
 
 
 @pytest.mark.parametrize("person", ["../admin", "", "a/b", "x" * 65])

@@ -117,7 +117,6 @@ async def test_a_turn_as_it_comes(
 async def test_later_news_arrive_while_one_types(
     script: Scripted, home: Path, news: "Queue[bytes | None]"
 ) -> None:
-    own = sse("message", {"role": "assistant", "text": "It waits for two people."})
     script.on(
         "POST", "/api/query/stream",
         stream(
@@ -131,12 +130,22 @@ async def test_later_news_arrive_while_one_types(
         await typist.sees(f"kitt approve {EVENT}")
         script.on("GET", f"/api/safety/events/{EVENT}", event_of(b"{}", status="approved"))
         news.put(sse("message", {"role": "user", "text": "unlock the door"}))
-        news.put(own)
         news.put(sse("message", {"role": "assistant", "text": "Done: the door is open."}))
         typist.types("half a line")
         await typist.sees("Done: the door is open.")
         typist.types("\x03")  # Ctrl-C clears the line, and Ctrl-D then leaves
-    assert typist.paper.getvalue().count("It waits for two people.") == 1
+    assert typist.paper.getvalue().count("unlock the door") == 0, "one's own words are not news"
+
+
+async def test_what_was_settled_unheard_is_told(
+    script: Scripted, home: Path, news: "Queue[bytes | None]"
+) -> None:
+    offer(script, status="denied", reason="not today")
+    turn = (sse("waiting", waiting()), sse("finished", answer_of()))
+    script.on("POST", "/api/query/stream", stream(*turn))
+    async with talking(script, home) as typist:
+        typist.types("unlock the door\r")
+        await typist.sees("unlock the welding bay door for 10 s: denied (not today)")
 
 
 async def test_ctrl_c_stops_waiting_for_the_answer(
