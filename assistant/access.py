@@ -1,6 +1,5 @@
 """Who is calling: bearer tokens for programs, a cookie for the console; and how often."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,15 +12,25 @@ COOKIE: Final = "kitty_session"
 _WINDOW: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
 class Problem(Exception):  # noqa: N818  # it is what the client is told, not a fault of ours
     """An answer that is not the one asked for, in the one envelope of all doors."""
 
-    status: int
-    code: str
-    message: str
-    retryable: bool = False
-    retry_after_seconds: int | None = None
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        """`status` is HTTP's, `code` is ours and stable, `message` says what to do."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Meter:

@@ -18,12 +18,19 @@ def _are(name: str) -> str:
     return "are" if name.lower().endswith("s") and not name.lower().endswith("ss") else "is"
 
 
+_ORDINARY: Final = frozenset(
+    "light lights door cutter spindle camera sensor strip compressor welder".split()
+)
+
+
 def _the(name: str) -> str:
     """Write a name into a sentence: machines by name, places and fittings with an article."""
     words = name.split()
     fitting = words[-1].lower() if words else ""
-    ordinary = {"light", "lights", "door", "cutter", "spindle", "camera", "sensor", "strip"}
-    return f"the {name[:1].lower()}{name[1:]}" if fitting in ordinary else name
+    if fitting not in _ORDINARY:
+        return name
+    acronym = words[0].isupper() or words[0][1:] != words[0][1:].lower()
+    return f"the {name}" if acronym else f"the {name[:1].lower()}{name[1:]}"
 
 
 def capital(sentence: str) -> str:
