@@ -69,7 +69,10 @@ def choose_account() -> Account:
 def prepare_home(home: Path, account: Account) -> None:
     """Make the home folder; raises HomeNotUsableError if the account cannot enter it."""
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        new = not home.exists()
+        home.mkdir(parents=True, exist_ok=True)
+        if new:
+            home.chmod(0o711)  # whatever the umask: the account must get through
     except OSError as error:
         raise HomeNotUsableError(
             f"the folder {str(home)!r} cannot be made: {error.strerror}. "
@@ -161,5 +164,7 @@ def _copied(binaries: Path, target: Path) -> Path:
             symlinks=True,
             ignore=shutil.ignore_patterns("include", "pkgconfig", "*.a"),
         )
+        for folder in (unfinished, unfinished / package.name):
+            folder.chmod(0o755)
         unfinished.rename(target)
     return copy / "bin"

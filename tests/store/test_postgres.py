@@ -20,7 +20,9 @@ from infra.postgres_files import (
     Account,
     HomeNotUsableError,
     PostgresError,
+    _copied,
     choose_account,
+    find_binaries,
     make_private,
     prepare_home,
     socket_folder,
@@ -200,6 +202,31 @@ def test_a_pid_file_that_makes_no_sense(home: Path) -> None:
     assert (home / "postmaster.pid").read_text() == f"{os.getpid()}\n"
 
 
+def test_binaries_in_a_closed_folder_are_copied_whole(home: Path) -> None:
+    installed = find_binaries(home, choose_account())
+    umask = os.umask(0o077)
+    try:
+        copied = _copied(installed, home / "postgres-copy")
+    finally:
+        os.umask(umask)
+    assert copied.is_relative_to(home)
+    account = choose_account()
+    told = subprocess.check_output(
+        [copied / "initdb", "--version"], user=account.uid, text=True, cwd="/"
+    )
+    assert "PostgreSQL) 18" in told
+    assert _copied(installed, home / "postgres-copy") == copied
+
+
+def test_a_new_home_can_be_entered_whatever_the_umask(home: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        prepare_home(home / "kitty", choose_account())
+    finally:
+        os.umask(umask)
+    assert (home / "kitty").stat().st_mode & 0o777 == 0o711
+
+
 def test_a_long_path_still_has_a_short_socket(home: Path) -> None:
     deep = home / ("x" * 90) / "quite, deep"
     assert socket_folder(deep).parent == Path(tempfile.gettempdir())
@@ -239,8 +266,9 @@ def test_a_home_that_the_databases_account_cannot_enter(home: Path) -> None:
 
 def test_a_home_that_cannot_be_made(home: Path) -> None:
     (home / "file").write_text("")
-    with pytest.raises(HomeNotUsableError, match="cannot be made"):
-        prepare_home(home / "file" / "kitty", choose_account())
+    for place in (home / "file", home / "file" / "kitty"):
+        with pytest.raises(HomeNotUsableError, match="cannot be made"):
+            prepare_home(place, choose_account())
 
 
 def test_a_link_in_place_of_a_private_folder(home: Path) -> None:
