@@ -137,7 +137,7 @@ def _with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 def _contradictions(settings: Settings, given: Mapping[str, Given]) -> Iterator[str]:
     broker = settings.broker
-    for name in ("port", "username", "password_file"):
+    for name in ("port", "username", "password_file", "tls", "ca_file"):
         if f"broker.{name}" in given and broker.host is None:
             yield (
                 f"{given[f'broker.{name}'].name} is set, but no broker: set KITTY_MQTT_HOST too, "

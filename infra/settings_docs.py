@@ -60,4 +60,4 @@ def _ends_part(name: str, items: Mapping[str, Item]) -> bool:
 def _default(item: Item, value: object) -> str:
     if isinstance(value, timedelta) and isinstance(item.kind, Duration):
         return f"{value / timedelta(**{item.kind.unit: 1}):g}"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -107,6 +107,24 @@ class Fraction:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Yes or no."""
+
+    @property
+    def wants(self) -> str:
+        """What is accepted, in words."""
+        return "true or false"
+
+    def read(self, value: object, *, typed: bool) -> bool:
+        """Return whether it is on."""
+        if typed and isinstance(value, bool):
+            return value
+        if typed or not isinstance(value, str) or value.lower() not in {"true", "false"}:
+            raise _refuse()
+        return value.lower() == "true"
+
+
+@dataclass(frozen=True, slots=True)
 class Duration:
     """A span of time, given as a number of its unit."""
 

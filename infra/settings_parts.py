@@ -14,6 +14,7 @@ from infra.settings_kinds import (
     Fraction,
     Location,
     SecretUrl,
+    Switch,
     Url,
     Whole,
     Words,
@@ -92,6 +93,15 @@ class BrokerSettings:
         env="KITTY_MQTT_PASSWORD_FILE", kind=Location("a file with the password in it"),
         doc="File with KITTY's password for that broker, and nothing else.",
         unset="no password is sent",
+    ))  # fmt: skip
+    tls: bool = field(default=False, metadata=known(
+        env="KITTY_MQTT_TLS", kind=Switch(),
+        doc="Whether to talk to that broker over TLS, usually on port 8883.",
+    ))  # fmt: skip
+    ca_file: Path | None = field(default=None, metadata=known(
+        env="KITTY_MQTT_CA_FILE", kind=Location("a file with certificates (PEM)"),
+        doc="Whom to believe that the broker is the right one.",
+        unset="the machine's own certificates",
     ))  # fmt: skip
     engine: BrokerEngine = field(default=BrokerEngine.AUTO, metadata=known(
         env="KITTY_MQTT_ENGINE", kind=Choice(BrokerEngine),

@@ -114,6 +114,6 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _unknown(name: str, known: Iterable[str], asked: str | None = None) -> str:
-    near = difflib.get_close_matches(asked or name, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(asked or name, list(known), n=1, cutoff=0.75)
     hint = f"did you mean {near[0]}?" if near else "remove it; docs/settings.md lists them all."
     return f"{name} is not a setting of KITTY: {hint}"
