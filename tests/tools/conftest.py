@@ -44,6 +44,10 @@ def call(room: Room, gate: NotingGate) -> Call:
 
     async def run(name: str, /, *, asker: User = OPERATOR, **arguments: Any) -> CallResult:
         origin = Origin(step=0, correlation="test")
-        return await runner.call(name, arguments, room.desk(asker), origin)
+        result = await runner.call(name, arguments, room.desk(asker), origin)
+        if result.declined is not None and result.declined.choices:
+            # A choice is only one if the caller is told where it goes.
+            assert result.declined.argument in runner.catalog[name].arguments.model_fields
+        return result
 
     return run

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from safety.entities import DeviceKind
 from tests.tools.conftest import Call
 from tools import resolve
-from tools.resolve import Named, find, named_device
+from tools.matching import Named, find
+from tools.resolve import named_device
 from tools.spec import ToolError
 
 pytestmark = pytest.mark.anyio
@@ -28,19 +29,19 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_a_door_is_found_by_what_people_call_it(room: Room, text: str) -> None:
-    view = await resolve.device(room.desk(), text, DeviceKind.DOOR)
+    view = await resolve.device(room.desk(), text, DeviceKind.DOOR, argument="door")
     assert view.device.name == "Welding bay door"
 
 
 async def test_an_id_is_found_in_either_case(room: Room) -> None:
     wanted = room.view("Giga")
     for text in (str(wanted.device.id), str(wanted.device.id).upper()):
-        assert await resolve.device(room.desk(), text) is wanted
+        assert await resolve.device(room.desk(), text, argument="device") is wanted
 
 
 async def test_an_exact_name_wins_over_a_longer_one(room: Room) -> None:
     room.lab.views.append(make_device("Giga two", DeviceKind.PRINTER, make_zone("Print farm")))
-    view = await resolve.device(room.desk(), "giga", DeviceKind.PRINTER)
+    view = await resolve.device(room.desk(), "giga", DeviceKind.PRINTER, argument="x")
     assert view.device.name == "Giga"
 
 
@@ -48,19 +49,21 @@ async def test_several_of_one_name_are_offered_with_their_zones(room: Room) -> N
     for place in ("North", "South"):
         room.lab.views.append(make_device("Side door", DeviceKind.DOOR, make_zone(place)))
     with pytest.raises(ToolError) as caught:
-        await resolve.device(room.desk(), "side door", DeviceKind.DOOR)
+        await resolve.device(room.desk(), "side door", DeviceKind.DOOR, argument="x")
     assert caught.value.code == "ambiguous"
     assert [each.label for each in caught.value.choices] == [
         "Side door (North)",
         "Side door (South)",
     ]
-    chosen = await resolve.device(room.desk(), caught.value.choices[1].id, DeviceKind.DOOR)
+    chosen = await resolve.device(
+        room.desk(), caught.value.choices[1].id, DeviceKind.DOOR, argument="x"
+    )
     assert chosen.zone.name == "South"
 
 
 async def test_a_misspelt_name_is_offered_and_never_taken(room: Room) -> None:
     with pytest.raises(ToolError) as caught:
-        await resolve.device(room.desk(), "weldign bay dor", DeviceKind.DOOR)
+        await resolve.device(room.desk(), "weldign bay dor", DeviceKind.DOOR, argument="x")
     assert caught.value.code == "unknown_device"
     assert caught.value.choices[0].label == "Welding bay door (Welding bay)"
     assert "Did you mean Welding bay door" in caught.value.message
@@ -69,13 +72,13 @@ async def test_a_misspelt_name_is_offered_and_never_taken(room: Room) -> None:
 async def test_a_thing_of_another_kind_is_named_as_such(room: Room) -> None:
     for text in ("Giga", str(room.view("Giga").device.id)):
         with pytest.raises(ToolError, match="Giga is a printer, not a door") as caught:
-            await resolve.device(room.desk(), text, DeviceKind.DOOR)
+            await resolve.device(room.desk(), text, DeviceKind.DOOR, argument="door")
         assert caught.value.code == "wrong_kind"
 
 
 async def test_words_of_kind_alone_mean_nothing(room: Room) -> None:
     with pytest.raises(ToolError) as caught:
-        await resolve.device(room.desk(), "the door", DeviceKind.DOOR)
+        await resolve.device(room.desk(), "the door", DeviceKind.DOOR, argument="x")
     assert caught.value.code == "unknown_device"
 
 

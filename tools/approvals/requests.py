@@ -6,15 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from safety.entities import EventId
-from tools import resolve
 from tools.desk import ApprovalView, Desk
 from tools.fields import Words
+from tools.matching import Named, Sought, one
 from tools.phrases import ON_SCREEN, ago, capped, count, either, sentence, span
-from tools.resolve import Named
 from tools.spec import Answer, ToolError, tool
 from tools.views import iso
 
 FAMILY = "approvals"
+_EVENT_WORDS = frozenset({"request", "approval", "for", "to"})
 
 
 @tool(FAMILY)
@@ -158,7 +158,14 @@ async def _by_words(desk: Desk, words: str) -> ApprovalView:
         Named(id=str(view.event), names=(view.what,), label=sentence(view.what), value=view)
         for view in await _waiting(desk)
     ]
-    return resolve.one(words, named, noun="waiting request", code="unknown_event")
+    sought = Sought(
+        text=words,
+        argument="event",
+        noun="waiting request",
+        code="unknown_event",
+        drop=_EVENT_WORDS,
+    )
+    return one(sought, named)
 
 
 REQUESTS = (list_approvals, approval_status, withdraw_request)

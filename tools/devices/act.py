@@ -7,6 +7,7 @@ from safety.entities import DeviceKind
 from tools import resolve
 from tools.desk import Desk, DeviceView
 from tools.fields import Entity, Flag, Seconds
+from tools.matching import MAX_CHOICES
 from tools.phrases import either, short, the
 from tools.spec import Choice, ToolError, tool
 
@@ -39,28 +40,28 @@ async def set_scene(desk: Desk, zone: Entity, scene: Entity) -> Sequence[SetScen
 @tool(FAMILY)
 async def lock_door(desk: Desk, door: Entity) -> LockDoor:
     """Lock a door, at once."""
-    view = await resolve.device(desk, door, DeviceKind.DOOR)
+    view = await resolve.device(desk, door, DeviceKind.DOOR, argument="door")
     return LockDoor(device=view.device.id, zone=view.zone.id)
 
 
 @tool(FAMILY)
 async def unlock_door(desk: Desk, door: Entity, seconds: Seconds = 10) -> UnlockDoor:
     """Ask for a door to be unlocked for some seconds; people have to sign for it."""
-    view = await resolve.device(desk, door, DeviceKind.DOOR)
+    view = await resolve.device(desk, door, DeviceKind.DOOR, argument="door")
     return UnlockDoor(device=view.device.id, zone=view.zone.id, seconds=seconds)
 
 
 @tool(FAMILY)
 async def cut_power(desk: Desk, device: Entity) -> CutPower:
     """Cut the power of a machine, at once."""
-    view = await resolve.device(desk, device, DeviceKind.POWER)
+    view = await resolve.device(desk, device, DeviceKind.POWER, argument="device")
     return CutPower(device=view.device.id, zone=view.zone.id)
 
 
 @tool(FAMILY)
 async def enable_power(desk: Desk, device: Entity) -> EnablePower:
     """Ask for a machine to be given power; people have to sign for it."""
-    view = await resolve.device(desk, device, DeviceKind.POWER)
+    view = await resolve.device(desk, device, DeviceKind.POWER, argument="device")
     return EnablePower(device=view.device.id, zone=view.zone.id)
 
 
@@ -77,7 +78,8 @@ def _scene(wanted: str, known: Sequence[str], zone: str) -> str:
     raise ToolError(
         "unknown_scene",
         f"There is no scene {short(wanted)!r} in {the(zone)}. There is {either(known)}.",
-        choices=[Choice(id=name, label=name) for name in known[: resolve.MAX_CHOICES]],
+        choices=[Choice(id=name, label=name) for name in known[:MAX_CHOICES]],
+        argument="scene",
     )
 
 

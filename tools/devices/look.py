@@ -40,7 +40,9 @@ async def device_status(
     """Say how a device stands, or everything in a zone, or what needs attention anywhere."""
     if device is not None:
         place = None if zone is None else (await resolve.zone_of(desk, zone)).zone
-        view = await resolve.device(desk, device, zone=None if place is None else place.id)
+        view = await resolve.device(
+            desk, device, argument="device", zone=None if place is None else place.id
+        )
         return Answer(
             text=status_sentence(view, desk.now),
             data={"devices": [device_data(view)]},

@@ -5,6 +5,7 @@ from safety.entities import DeviceKind
 from tools import resolve
 from tools.desk import Desk, DeviceView
 from tools.fields import Celsius, Entity, Gcode
+from tools.matching import MAX_CHOICES, choices
 from tools.phrases import either
 from tools.printing.fleet import Activity, activity, printers
 from tools.spec import ToolError, tool
@@ -25,20 +26,20 @@ async def set_temperature(
     desk: Desk, printer: Entity, part: HeatedPart, celsius: Celsius
 ) -> SetTemperature:
     """Ask for a printer's nozzle or bed to be heated to a temperature in °C."""
-    view = await resolve.device(desk, printer, DeviceKind.PRINTER)
+    view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
     return SetTemperature(device=view.device.id, zone=view.zone.id, part=part, celsius=celsius)
 
 
 @tool(FAMILY)
 async def send_gcode(desk: Desk, printer: Entity, gcode: Gcode) -> SendGcode:
     """Ask for raw G-code to be sent to a printer, exactly as given."""
-    view = await resolve.device(desk, printer, DeviceKind.PRINTER)
+    view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
     return SendGcode(device=view.device.id, zone=view.zone.id, gcode=gcode)
 
 
 async def _paused(desk: Desk, printer: str | None) -> DeviceView:
     if printer is not None:
-        view = await resolve.device(desk, printer, DeviceKind.PRINTER)
+        view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
         if activity(view) is Activity.PAUSED:
             return view
         raise ToolError("not_paused", f"Nothing to resume. {status_sentence(view, desk.now)}")
@@ -47,11 +48,12 @@ async def _paused(desk: Desk, printer: str | None) -> DeviceView:
         return paused[0]
     if not paused:
         raise ToolError("nothing_paused", "No printer says that it is paused.")
-    names = [view.device.name for view in paused[: resolve.MAX_CHOICES]]
+    names = [view.device.name for view in paused[:MAX_CHOICES]]
     raise ToolError(
         "ambiguous",
         f"{either(names, 'and')} are paused. Which one shall go on?",
-        choices=resolve.choices([resolve.named_device(view) for view in paused]),
+        choices=choices([resolve.named_device(view) for view in paused]),
+        argument="printer",
     )
 
 

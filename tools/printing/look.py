@@ -36,7 +36,7 @@ async def printer_status(desk: Desk, printer: Entity | None = None) -> Answer:
     """Say what a printer is doing, with temperatures and faults; all printers if none is named."""
     if printer is None:
         return _listing(desk, await printers(desk))
-    view = await resolve.device(desk, printer, DeviceKind.PRINTER)
+    view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
     return Answer(
         text=status_sentence(view, desk.now),
         data={"printers": [device_data(view)]},
@@ -50,7 +50,7 @@ async def print_progress(desk: Desk, printer: Entity | None = None) -> Answer:
     if printer is None:
         views = [view for view in await printers(desk) if activity(view) in RUNNING]
     else:
-        views = [await resolve.device(desk, printer, DeviceKind.PRINTER)]
+        views = [await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")]
     if not views:
         return Answer(text="No printer says that it is printing.", data={"prints": []})
     names = {str(job.id): job.name for job in await desk.printing.jobs()}

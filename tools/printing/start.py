@@ -7,15 +7,16 @@ from safety.entities import DeviceKind, OnlineState
 from tools import resolve
 from tools.desk import Desk, DeviceView, PrintJob
 from tools.fields import Entity
+from tools.matching import Named, Sought, ambiguous, choices, find, unknown
 from tools.phrases import either, short
 from tools.printing.fleet import Activity, activity, printers
 from tools.printing.look import job_words
-from tools.resolve import Named
 from tools.spec import Tool, ToolError, tool
 from tools.views import predicate
 
 FAMILY = "printing"
 _MANY = 500
+_JOB_WORDS = frozenset({"job", "print", "file", "part"})
 
 
 @tool(FAMILY)
@@ -35,18 +36,21 @@ async def start_print(desk: Desk, job: Entity, printer: Entity | None = None) ->
 
 async def _ready_job(desk: Desk, text: str) -> PrintJob:
     ready = [_named(job) for job in await desk.printing.jobs(status="preparing", limit=_MANY)]
-    found = resolve.find(text, ready)
+    sought = Sought(
+        text=text, argument="job", noun="job ready to print", code="unknown_job", drop=_JOB_WORDS
+    )
+    found = find(text, ready, sought.drop)
     if not found:
-        started = resolve.find(text, [_named(job) for job in await desk.printing.jobs()])
+        started = find(text, [_named(job) for job in await desk.printing.jobs()], sought.drop)
         if started:
             job = started[0].value
             raise ToolError(
                 "job_not_ready",
                 f"{job.name} is {job.status} already. Prepare it again to print it again.",
             )
-        raise resolve.unknown(text, ready, noun="job ready to print", code="unknown_job")
+        raise unknown(sought, ready)
     if len(found) > 1:
-        raise resolve.ambiguous(text, found)
+        raise ambiguous(sought, found)
     job = found[0].value
     if not job.gcode_sha256:
         raise ToolError(
@@ -63,7 +67,7 @@ def _named(job: PrintJob) -> Named[PrintJob]:
 
 async def _printer_for(desk: Desk, job: PrintJob, printer: str | None) -> DeviceView:
     if printer is not None:
-        view = await resolve.device(desk, printer, DeviceKind.PRINTER)
+        view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
         _check_technology(view, job)
         if not _made_for(view, job):
             raise ToolError(
@@ -92,7 +96,8 @@ def _only_suitable(job: PrintJob, views: Sequence[DeviceView]) -> DeviceView:
             "which_printer",
             f"{either([view.device.name for view in free], 'and')} are free."
             f" On which one shall {job.name} be printed?",
-            choices=resolve.choices(named),
+            choices=choices(named),
+            argument="printer",
         )
     why = "; ".join(f"{view.device.name} {_obstacle(view)}" for view in able)
     raise ToolError(

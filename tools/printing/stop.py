@@ -7,6 +7,7 @@ from safety.entities import DeviceKind, ZoneId
 from tools import resolve
 from tools.desk import Desk, DeviceView
 from tools.fields import Entity
+from tools.matching import MAX_CHOICES, choices
 from tools.phrases import either, the
 from tools.printing.fleet import (
     RUNNING,
@@ -71,15 +72,15 @@ async def stop_everything(
 
 async def _zones(desk: Desk, text: str) -> frozenset[ZoneId] | None:
     """Return every zone that may be meant; None for everywhere."""
-    found = resolve.find(text, [resolve.named_zone(view) for view in await desk.lab.zones()])
-    return frozenset(each.value.zone.id for each in found) or None
+    found = resolve.find_zones(text, await desk.lab.zones())
+    return frozenset(each.zone.id for each in found) or None
 
 
 async def _meant(
     desk: Desk, printer: str | None, wanted: frozenset[Activity], what: str
 ) -> DeviceView:
     if printer is not None:
-        return await resolve.device(desk, printer, DeviceKind.PRINTER)
+        return await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
     views = await printers(desk)
     running = [view for view in views if activity(view) in wanted]
     if len(running) == 1:
@@ -89,20 +90,22 @@ async def _meant(
         names = [f"{view.device.name} in {the(view.zone.name)}" for view in running]
         raise ToolError(
             "ambiguous",
-            f"{either(names[: resolve.MAX_CHOICES], 'and')} are running. Which one shall I {what}?",
-            choices=resolve.choices(named),
+            f"{either(names[:MAX_CHOICES], 'and')} are running. Which one shall I {what}?",
+            choices=choices(named),
+            argument="printer",
         )
     silent = [view for view in views if activity(view) is Activity.UNKNOWN]
     message = "No printer says that it is printing."
     if silent:
-        names = [view.device.name for view in silent[: resolve.MAX_CHOICES]]
+        names = [view.device.name for view in silent[:MAX_CHOICES]]
         message += (
             f" I do not know about {either(names, 'and')}: name the printer and I {what} it anyway."
         )
     raise ToolError(
         "nothing_printing",
         message,
-        choices=resolve.choices([resolve.named_device(view) for view in silent]),
+        choices=choices([resolve.named_device(view) for view in silent]),
+        argument="printer",
     )
 
 

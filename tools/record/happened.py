@@ -7,8 +7,8 @@ from typing import Any, Final
 from tools import resolve
 from tools.desk import Desk, DeviceView, RecordEntry, ZoneView
 from tools.fields import Moment, Words
+from tools.matching import Named, find
 from tools.phrases import ON_SCREEN, capped, clock, count, short, span
-from tools.resolve import Named
 from tools.spec import Answer, ToolError, tool
 from tools.views import iso
 
@@ -69,7 +69,7 @@ async def _name(desk: Desk, about: str) -> str:
     devices = [resolve.named_device(view) for view in await desk.lab.devices()]
     zones = [resolve.named_zone(view) for view in await desk.lab.zones()]
     things: list[Named[DeviceView | ZoneView]] = [*devices, *zones]
-    found = {each.names[0] for each in resolve.find(about, things)}
+    found = {each.names[0] for each in find(about, things)}
     return found.pop() if len(found) == 1 else " ".join(about.split())
 
 
