@@ -102,10 +102,11 @@ def _show(answer: Mapping[str, Any], *, as_json: bool) -> None:
         sys.stdout.flush()
         return
     out = screen.screen()
-    for each in answer.get("replies") or ():
-        out.print(screen.reply(str(each.get("text", ""))))
+    said = [str(each.get("text", "")) for each in answer.get("replies") or ()]
+    for text in said:
+        out.print(screen.reply(text))
     if answer.get("question"):
-        out.print(screen.question(answer["question"]))
+        out.print(screen.question(answer["question"], said), end="")
     if answer.get("pending_hazard"):
         out.print(screen.pending(answer["pending_hazard"], clock.now()))
 

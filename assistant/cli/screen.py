@@ -1,6 +1,6 @@
 """Writing on the terminal: coloured where there is one, plain text everywhere else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from assistant.cli.words import arguments, escaped, left
 
 SHORT: Final = 8
 """Characters of an id that people see; enough to tell pending events apart."""
+PIPED_WIDTH: Final = 1_000
+"""Characters in a line of a table that a program reads: nothing is folded."""
 _COLOURS: Final[Mapping[str, str]] = {
     "done": "green",
     "answered": "green",
@@ -32,7 +34,10 @@ _SAID: Final[Mapping[str, str]] = {
 
 def screen(*, stderr: bool = False) -> Console:
     """Return the terminal; text is never read as markup."""
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=True, stderr=stderr)
+    out = Console(markup=False, highlight=False, emoji=False, soft_wrap=True, stderr=stderr)
+    if not out.is_terminal:
+        out.width = PIPED_WIDTH
+    return out
 
 
 def complain(message: str) -> None:
@@ -70,11 +75,13 @@ def reply(text: str) -> Text:
     return Text(escaped(text, lines=True))
 
 
-def question(asked: Mapping[str, Any]) -> Text:
-    """Show what KITTY asks back, with its readings."""
-    text = Text(escaped(str(asked.get("text", "")), lines=True), style="cyan")
+def question(asked: Mapping[str, Any], said: Collection[str]) -> Text:
+    """Show what KITTY asks back, unless it has just said so, with its readings."""
+    text = Text(style="cyan")
+    if asked.get("text") not in said:
+        text.append(escaped(str(asked.get("text", "")), lines=True) + "\n")
     for number, option in enumerate(asked.get("options") or (), start=1):
-        text.append(f"\n  {number}  {escaped(str(option))}")
+        text.append(f"  {number}  {escaped(str(option))}\n")
     return text
 
 

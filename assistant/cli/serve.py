@@ -16,6 +16,7 @@ from assistant.cli.lab import Lab, LabOptions, prepare
 from assistant.cli.leave import Code, CommandError
 from assistant.cli.running import HOME_MODE, Info, Server, announced, run
 from assistant.cli.session import default_homes
+from infra import logs
 from infra.broker_files import write_private
 from infra.db import StoreError
 from infra.migrate import migrate
@@ -29,7 +30,9 @@ PASSWORD_FILE: Final = "mqtt.password"  # noqa: S105  # a file's name
 
 def serve(server: Server) -> Code:
     """Run KITTY with this process's settings."""
-    return run(server, _settings({}), _serving)
+    settings = _settings({})
+    logs.configure(settings.log)
+    return run(server, settings, _serving)
 
 
 async def _serving(info: Info) -> None:
@@ -50,6 +53,7 @@ def demo(
     folder = (home or default_homes()[1]).absolute()
     options = LabOptions(home=folder, seed=seed, speed=speed)
     settings = _settings({"store.home": folder, "lab.file": folder / "lab.toml", "http.port": port})
+    logs.configure(settings.log)
     prepare(options)
 
     async def beside(info: Info) -> None:

@@ -39,6 +39,8 @@ class Talk:
         self._known = asyncio.Event()
         self._waiting = WaitingList()
         self._out = out or screen.screen()
+        self._said: list[str] = []
+        """What KITTY said in the turn under way."""
         self._turn = asyncio.Lock()
         if conversation is not None:
             self._known.set()
@@ -106,6 +108,7 @@ class Talk:
             body["conversation_id"] = self._conversation
         async with self._turn:
             finished = False
+            self._said.clear()
             try:
                 async with http.stream("POST", "/api/query/stream", json=body) as response:
                     async for event in _events(response):
@@ -124,14 +127,15 @@ class Talk:
         data = event.data
         match event.name:
             case "said":
-                self._out.print(screen.reply(str(data.get("text", ""))))
+                self._said.append(str(data.get("text", "")))
+                self._out.print(screen.reply(self._said[-1]))
             case "acted":
                 self._out.print(screen.call(data))
             case "waiting":
                 self._waiting.add(data)
                 self._out.print(screen.pending(data, clock.now()))
             case "asked":
-                self._out.print(screen.question(data))
+                self._out.print(screen.question(data, self._said), end="")
             case "finished":
                 self._finish(data)
             case "error":

@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -123,9 +123,10 @@ def running() -> Iterator[Scripted]:
             self.close_connection = True
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
-            for piece in answer.stream:
-                self.wfile.write(piece)
-                self.wfile.flush()
+            with suppress(ConnectionError):  # the client may leave first
+                for piece in answer.stream:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
 
         def log_message(self, *_: object) -> None:
             pass

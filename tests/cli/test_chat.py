@@ -64,6 +64,8 @@ def test_a_question_and_its_readings(kitt: Kitt, script: Scripted) -> None:
     script.on("POST", "/api/query", answer_of("Which door?", replies=[], question=asked))
     ran = kitt("chat", "unlock")
     assert ran.out == "Which door?\n  1  store room\n  2  laser room\n"
+    script.on("POST", "/api/query", answer_of("Which door?", question=asked))
+    assert kitt("chat", "unlock").out == ran.out, "what was said is not said twice"
 
 
 def test_a_reply_cannot_drive_the_terminal(kitt: Kitt, script: Scripted) -> None:
