@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import structlog
 
@@ -42,6 +42,8 @@ __all__ = [
     "NotNowError",
     "UnconfirmedError",
 ]
+_FLUSHED_AFTER: Final = 0.1
+"""Seconds within which acknowledgements have left for the broker."""
 _log = structlog.get_logger("kitty.mqtt")
 
 
@@ -60,6 +62,7 @@ class Bus:
         self._confirmations: dict[int, asyncio.Future[None]] = {}
         self._connection = Connection(settings, self.counters, self)
         self._open = False
+        self._behind = False
 
     @property
     def backlog(self) -> int:
@@ -186,7 +189,20 @@ class Bus:
         for subscription in takers:
             subscription.put(delivery)
 
+    def postponed(self) -> None:
+        """Note that messages wait with the broker until there is room."""
+        self._behind = True
+        self._catch_up()
+
     # -- inside
+
+    def _catch_up(self) -> None:
+        """Reconnect once there is room: the broker sends again what was not acknowledged."""
+        if self._behind and not self.backlog:
+            self._behind = False
+            _log.warning("mqtt_fetching_postponed", postponed=self.counters.postponed)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_FLUSHED_AFTER, self._connection.cut)
 
     async def _until_confirmed(self, mid: int) -> None:
         confirmation = asyncio.get_running_loop().create_future()
@@ -207,10 +223,7 @@ class Bus:
             delivery.awaited -= 1
             if delivery.awaited == 0:
                 self._connection.acknowledge(delivery)
-        if self._connection.behind and self.backlog <= self.settings.backlog // 2:
-            self._connection.behind = False
-            _log.warning("mqtt_fetching_postponed", postponed=self.counters.postponed)
-            self._connection.cut()  # the broker sends again what we had no room for
+        self._catch_up()
 
     def _ask_for(self, filters: Sequence[str]) -> None:
         wanted = list(dict.fromkeys(filters))

@@ -47,6 +47,9 @@ class Listener(Protocol):
     def arrived(self, delivery: Delivery) -> None:
         """Take a message that came."""
 
+    def postponed(self) -> None:
+        """Hear that a message was left with the broker for want of room."""
+
 
 class Connection:
     """One MQTT session, reconnected whenever it is lost."""
@@ -61,8 +64,6 @@ class Connection:
         self._client = self._new_client()
         self.number = 0
         """Rises whenever the connection comes or goes."""
-        self.behind = False
-        """Messages were left with the broker for want of room."""
 
     # -- called from the event loop
 
@@ -111,11 +112,11 @@ class Connection:
             self._client.ack(delivery.mid, delivery.message.qos)
 
     def cut(self) -> None:
-        """Break the connection; paho connects again."""
+        """End the connection once what we said has left; paho connects again."""
         connection = self._client.socket()
         if isinstance(connection, socket.socket):
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_WR)
 
     def _drain(self) -> None:
         self._waking = False
@@ -210,8 +211,8 @@ class Connection:
             return
         if self._listener.backlog >= self._settings.backlog:
             if heard.qos:
-                self.behind = True
                 self._counters.postponed += 1
+                self._hand_over(self._listener.postponed)
             else:
                 self._counters.dropped_qos0 += 1
             return
