@@ -24,10 +24,12 @@ def describe(
 ) -> str:
     """Return the action in words, for example `unlock the Welding bay door for 10 seconds`."""
     given = {**arguments, "job_name": job_name}
-    plain = device_name or f"a device in {the(zone_name)}"
+    plain = device_name or (f"a device in {the(zone_name)}" if zone_name else "a device")
     known = the(device_name) if device_name else plain
     words = _WORDS.get(action_kind)
-    return words(given, plain, known) if words else f"{_unknown(action_kind)} on {plain}"
+    if words is not None:
+        return words(given, plain, known)
+    return f"{_unknown(action_kind)} on {plain}" if action_kind else _unknown(action_kind)
 
 
 def describe_action(action: Action, device_name: str, zone_name: str) -> str:

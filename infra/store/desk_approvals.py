@@ -20,7 +20,7 @@ select e.id, e.action_kind, e.action, e.hazard, e.status, e.outcome, e.needs, e.
        e.reason, e.created_at, e.expires_at, coalesce(d.name, '') as device_name,
        coalesce(z.name, '') as zone_name, coalesce(j.name, '') as job_name,
        array(
-           select s.display_name from safety_signatures g
+           select s.display_name::text from safety_signatures g
            join users s on s.id = g.user_id and s.disabled_at is null
            join public_keys k on k.id = g.key_id and k.revoked_at is null
            where g.event_id = e.id order by g.signed_at) as signed_by, """
