@@ -46,7 +46,7 @@ def findings_text(findings: Sequence[Finding], *, width: int = 100) -> str:
             indent = " " * (len(State.PROBLEM) + 1 + _INDENT)
             lines += _wrapped(f"why: {each.why}", width, first=indent, rest=indent + "     ")
             lines += _wrapped(f"do:  {each.how}", width, first=indent, rest=indent + "     ")
-    return "\n".join([*lines, "", _sum(findings)])
+    return "\n".join([*lines, "", textwrap.fill(_sum(findings), width)])
 
 
 def _wrapped(text: str, width: int, *, first: str, rest: str) -> list[str]:

@@ -19,6 +19,8 @@ MAX_FILE: Final = 5_000_000
 """Bytes in a lab file."""
 MAX_DEPTH: Final = 16
 """Tables and lists inside one another."""
+MAX_DOTS: Final = 200
+"""Dots in one line: reading a dotted key costs the square of its length."""
 MAX_PROBLEMS: Final = 50
 """Problems named in one message."""
 
@@ -37,6 +39,9 @@ def parse_lab(text: str) -> Lab:
     """Return the lab that a TOML text describes; raise LabFileError with every problem found."""
     if len(text.encode()) > MAX_FILE:
         raise LabFileError([f"the lab file is over {MAX_FILE:,} bytes; split the lab"])
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > MAX_DOTS:
+            raise LabFileError([f"line {number} has over {MAX_DOTS} dots; break it up"])
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -187,7 +187,8 @@ class LabJob(_Part):
 class Lab(_Part):
     """A whole lab."""
 
-    version: Literal[1]
+    version: Annotated[int, Field(strict=True, ge=1, le=1)]
+    """Of this format."""
     people: Annotated[tuple[LabPerson, ...], Field(max_length=MAX_PEOPLE)] = ()
     zones: Annotated[tuple[LabZone, ...], Field(max_length=MAX_ZONES)] = ()
     devices: Annotated[tuple[LabDevice, ...], Field(max_length=MAX_DEVICES)] = ()
