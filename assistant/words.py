@@ -18,9 +18,10 @@ def _are(name: str) -> str:
     return "are" if name.lower().endswith("s") and not name.lower().endswith("ss") else "is"
 
 
-_ORDINARY: Final = frozenset(
-    "light lights door cutter spindle camera sensor strip compressor welder".split()
-)
+_ORDINARY: Final = frozenset({
+    "light", "lights", "door", "cutter", "spindle", "camera", "sensor", "strip", "compressor",
+    "welder",
+})  # fmt: skip
 
 
 def _the(name: str) -> str:

@@ -208,14 +208,15 @@ class PostgresLedger:
         )
         return row is not None
 
-    async def abandon(self, event: EventId, reason: str, at: datetime, entry: LogEntry) -> bool:  # noqa: ARG002  # the reason is in the entry
+    async def abandon(self, event: EventId, reason: str, at: datetime, entry: LogEntry) -> bool:
         """Note that an approved event ran out before it was claimed; it never runs."""
         return await self._change(
-            """update safety_events set resolved_at = %(at)s
+            """update safety_events
+               set resolved_at = %(at)s, reason_code = %(code)s, reason = %(reason)s
                where id = %(event)s and status = 'approved' and consumed_at is null
                  and resolved_at is null
                returning id""",
-            {"event": event, "at": at},
+            {"event": event, "at": at, "code": entry.code or "expired", "reason": reason},
             entry,
         )
 
