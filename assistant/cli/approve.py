@@ -10,7 +10,7 @@ import typer
 
 from assistant.cli import card, keyfiles, screen
 from assistant.cli.client import ApiError, Client
-from assistant.cli.events import EVENTS, pending_events, resolve
+from assistant.cli.events import EVENTS, pending_events, resolve, short_ids
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.options import connected
 from assistant.cli.passphrases import PassphraseFile, passphrase_for
@@ -97,10 +97,11 @@ def approvals(client: Client) -> None:
         out.print("Nothing waits for approval.")
         return
     now = clock.now()
+    shorts = short_ids(str(each.get("id", "")) for each in waiting)
     heads = ("event", "what", "hazard", "asked by", "signed by", "still needs", "time")
     rows = [
         (
-            str(each.get("id", ""))[: screen.SHORT],
+            short,
             str(each.get("what", "")),
             str(each.get("hazard", "")),
             _name(each.get("requested_by")),
@@ -108,7 +109,7 @@ def approvals(client: Client) -> None:
             "; ".join(map(str, each.get("needs") or ())),
             left(str(each.get("expires_at", "")), now),
         )
-        for each in waiting
+        for short, each in zip(shorts, waiting, strict=True)
     ]
     out.print(screen.table(heads, rows))
 

@@ -1,15 +1,17 @@
 """Finding the SafetyEvent that a person means."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
 from assistant.cli.client import Client
 from assistant.cli.leave import Code, CommandError
-from assistant.cli.screen import SHORT
 from assistant.cli.words import escaped, quoted
 
 LAST: Final = "last"
 EVENTS: Final = "/api/safety/events"
+SHORT: Final = 8
+"""Characters of an id that people see, if that is enough to tell ids apart."""
 _MAX_LISTED: Final = 10
 
 
@@ -37,13 +39,23 @@ def resolve(client: Client, given: str | None) -> str:
         raise CommandError(
             f"nothing that waits begins with {quoted(prefix)}. `kitt approvals` lists what waits."
         )
-    listed = "".join(f"\n  {line(each)}" for each in found[:_MAX_LISTED])
+    shorts = short_ids(str(each.get("id", "")) for each in waiting)
+    listed = "".join(
+        f"\n  {escaped(short)}  {escaped(str(each.get('what', '')))}"
+        for short, each in zip(shorts, waiting, strict=True)
+        if each in found[:_MAX_LISTED]
+    )
     raise CommandError(f"{len(found)} events wait; say which one:{listed}", Code.USAGE)
 
 
-def line(event: dict[str, Any]) -> str:
-    """Name an event on one line."""
-    return f"{escaped(str(event.get('id', '')))[:SHORT]}  {escaped(str(event.get('what', '')))}"
+def short_ids(identities: Iterable[str]) -> list[str]:
+    """Shorten ids to what still tells them apart: ids made at one time begin alike."""
+    whole = list(identities)
+    for length in range(SHORT, max(map(len, whole), default=SHORT)):
+        short = [each[:length] for each in whole]
+        if len(set(short)) == len(set(whole)):
+            return short
+    return whole
 
 
 def _whole(given: str | None) -> str | None:

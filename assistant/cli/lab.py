@@ -56,19 +56,24 @@ class Lab:
     def __init__(self, options: LabOptions, mqtt: Mqtt) -> None:
         self._options = options
         self._mqtt = mqtt
+        self.pid: int | None = None
+        """The lab's process, while there is one."""
 
     async def run(self, ready: asyncio.Event) -> None:
-        """Keep the lab running until cancelled; set `ready` when its devices first spoke.
+        """Keep the lab running until cancelled; set `ready` whenever all devices have spoken.
 
-        Raises CommandError if it never becomes ready.
+        Raises CommandError if that does not happen the first time.
         """
+        lived = False
         while True:
             process = await self._start()
+            self.pid = process.pid
             try:
-                await self._watch(process, ready)
+                lived = await self._watch(process, ready) or lived
             finally:
                 await _end(process)
-            if not ready.is_set():
+                self.pid = None
+            if not lived:
                 raise CommandError(f"the demo lab did not start; {self._options.log} says why.")
             await asyncio.sleep(RESTART_SECONDS)
 
@@ -91,15 +96,18 @@ class Lab:
                 start_new_session=True,  # Ctrl-C is ours: the lab leaves before the broker does
             )
 
-    async def _watch(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
-        """Read what the lab says until it ends."""
+    async def _watch(self, process: asyncio.subprocess.Process, ready: asyncio.Event) -> bool:
+        """Read what the lab says until it ends; tell whether it was ever ready."""
         assert process.stdout is not None
+        lived = False
         with suppress(TimeoutError):
             async with asyncio.timeout(READY_SECONDS) as limit:
                 async for line in process.stdout:
                     if _says_ready(line):
+                        lived = True
                         ready.set()
                         limit.reschedule(None)
+        return lived
 
 
 def _says_ready(line: bytes) -> bool:

@@ -10,8 +10,6 @@ from rich.text import Text
 
 from assistant.cli.words import arguments, escaped, left
 
-SHORT: Final = 8
-"""Characters of an id that people see; enough to tell pending events apart."""
 PIPED_WIDTH: Final = 1_000
 """Characters in a line of a table that a program reads: nothing is folded."""
 _COLOURS: Final[Mapping[str, str]] = {

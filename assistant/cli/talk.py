@@ -10,6 +10,7 @@ import httpx
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.styles import Style
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +27,7 @@ PROMPT: Final = "you> "
 GREETING: Final = "Say something to KITTY. Ctrl-C clears the line, Ctrl-D leaves."
 RECONNECT_SECONDS: Final = 2.0
 _OK: Final = 300
+_STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse ansiyellow"})
 
 
 class Talk:
@@ -48,7 +50,10 @@ class Talk:
     async def run(self) -> None:
         """Talk until Ctrl-D."""
         prompt: PromptSession[str] = PromptSession(
-            history=self._history(), bottom_toolbar=self._toolbar, refresh_interval=1.0
+            history=self._history(),
+            bottom_toolbar=self._toolbar,
+            refresh_interval=1.0,  # the countdown
+            style=_STYLE,
         )
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(httpx.AsyncClient(**http_options(self._session)))

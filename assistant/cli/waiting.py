@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 
-from assistant.cli.events import EVENTS
-from assistant.cli.screen import SHORT
+from assistant.cli.events import EVENTS, short_ids
 from assistant.cli.words import WordsError, escaped, left, moment
 
 _OK = 300
@@ -40,12 +39,11 @@ class WaitingList:
 
     def line(self, now: datetime) -> str | None:
         """Return one line about what waits; None if nothing does."""
+        lasting = {name: each for name, each in self._events.items() if _lasts(each, now)}
         shown = [
-            f"{escaped(str(event.get('prompt', '')))}: "
-            f"{left(str(event.get('expires_at', '')), now)}, "
-            f"kitt approve {escaped(identity)[:SHORT]} --key FILE"
-            for identity, event in self._events.items()
-            if _lasts(event, now)
+            f"{escaped(short)} {left(str(each.get('expires_at', '')), now)}: "
+            f"{escaped(str(each.get('prompt', '')))}"
+            for short, each in zip(short_ids(lasting), lasting.values(), strict=True)
         ]
         return "Waiting: " + "; ".join(shown) if shown else None
 

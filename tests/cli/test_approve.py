@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.cli import card, keyfiles
+from assistant.cli.events import short_ids
 from assistant.cli.words import escaped, quoted
 from safety.actions import KINDS, HeatedPart, SendGcode, SetTemperature
 from safety.canonical import canonical, digest
@@ -216,6 +217,14 @@ def test_several_are_listed_and_last_is_the_newest(
     assert kitt("approve", "ffff", "--key", file, "--yes").code == 4
     script.on("POST", APPROVE, {"outcome": "done"})
     assert kitt("approve", "last", "--key", file, "--yes").code == 0
+
+
+@given(st.lists(st.uuids().map(str), max_size=5, unique=True), st.integers(0, 30))
+def test_short_ids_tell_ids_apart(found: list[str], alike: int) -> None:
+    ids = [EVENT[:alike] + each[alike:] for each in found]
+    short = short_ids(ids)
+    assert len(set(short)) == len(set(ids))
+    assert all(whole.startswith(each) for whole, each in zip(ids, short, strict=True))
 
 
 def test_deny(kitt: Kitt, script: Scripted) -> None:
