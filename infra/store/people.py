@@ -13,7 +13,7 @@ import psycopg
 
 from infra import ids
 from infra.store import people_sql as sql
-from infra.store.entry import LINK_TTL, Connected, Entry, digest_of, unknown_user
+from infra.store.entry import LINK_TTL, SESSION_TTL, Connected, Entry, digest_of, unknown_user
 from infra.store.people_records import (
     Account,
     ApiToken,
@@ -26,6 +26,8 @@ from infra.store.people_records import (
 from infra.store.rows import Row, user_of
 from safety.entities import InvalidEntityError, KeyId, PublicKey, Role, User, UserId
 from safety.signatures import algorithm_of, key_id
+
+__all__ = ["LINK_TTL", "SESSION_TTL", "People", "PeopleError"]
 
 MAX_PER_PERSON: Final = 50
 """Live keys, and live tokens, that one person may have."""
