@@ -140,4 +140,6 @@ def _bus_settings(settings: Settings, broker: BrokerProcess | None) -> BusSettin
         client_id=client_id,
         username=given.username,
         password=None if given.password is None else given.password.get_secret_value(),
+        tls=given.tls,
+        ca_file=given.ca_file,
     )
