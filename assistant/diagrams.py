@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cad.lifecycle import CAD_TRANSITIONS, FABRICATION_TRANSITIONS
 from safety.records import COMMAND_TRANSITIONS, EVENT_TRANSITIONS
 
 _PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "states.md"
-_MACHINES: Final[Mapping[str, tuple[str, Mapping[str, Iterable[str]]]]] = {
+_MACHINES: Final[Mapping[str, tuple[str, Mapping[Any, Iterable[Any]]]]] = {
     "SafetyEvent": ("pending", EVENT_TRANSITIONS),
     "DeviceCommand": ("pending", COMMAND_TRANSITIONS),
     "FabricationJob": ("preparing", FABRICATION_TRANSITIONS),

@@ -65,4 +65,3 @@ class Services:
     now: Callable[[], datetime]
     public_url: str
     """Where people reach this server, for links: no slash at the end."""
-

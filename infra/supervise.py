@@ -32,7 +32,7 @@ class Supervisor:
             except StoreUnavailableError:
                 self._count(name)
                 _log.warning("work_postponed", work=name, reason="store_unavailable")
-            except Exception:  # the supervisor: whatever broke, the rest goes on
+            except Exception:  # noqa: BLE001  # the supervisor: the rest goes on
                 self._count(name)
                 _log.exception("work_failed", work=name)
             await asyncio.sleep(pause.total_seconds())

@@ -1,0 +1,1 @@
+"""Codecs around the one conversation core: they decode to `Utterance` and encode events."""
