@@ -29,12 +29,19 @@ def _in_utc(moment: datetime) -> datetime:
 
 _Text = Annotated[str, AfterValidator(_writable)]
 
-Flag = Annotated[bool, Strict()]
+OnOff = Annotated[bool, Strict(), Field(description="true for on, false for off.")]
 """True or false and nothing that merely resembles them."""
 Entity = Annotated[
     _Text, Field(max_length=MAX_NAME, description="Id, external id, name or alias; any case.")
 ]
 """One thing, however people call it."""
+Scene = Annotated[_Text, Field(max_length=MAX_NAME, description="Name of a scene.")]
+Request = Annotated[
+    _Text, Field(max_length=MAX_NAME, description="Id of a request, or its words while it waits.")
+]
+RequestId = Annotated[
+    _Text, Field(max_length=MAX_NAME, description="Id of a request or of its routing decision.")
+]
 Words = Annotated[_Text, Field(max_length=MAX_NAME, description="A name or a few words.")]
 Note = Annotated[_Text, Field(max_length=MAX_NOTE, description="What to keep, in words.")]
 Gcode = Annotated[_Text, Field(max_length=MAX_GCODE, description="Raw G-code, line by line.")]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from safety.entities import EventId
 from tools.desk import ApprovalView, Desk
-from tools.fields import Words
+from tools.fields import Request
 from tools.matching import Named, Sought, one
 from tools.phrases import ON_SCREEN, ago, capped, count, either, sentence, span
 from tools.spec import Answer, ToolError, tool
@@ -33,7 +33,7 @@ async def list_approvals(desk: Desk) -> Answer:
 
 
 @tool(FAMILY)
-async def approval_status(desk: Desk, event: Words | None = None) -> Answer:
+async def approval_status(desk: Desk, event: Request | None = None) -> Answer:
     """Say how a request stands: who signed, what is missing; your newest one if none is named."""
     view = await _meant(desk, event)
     return Answer(
@@ -44,7 +44,7 @@ async def approval_status(desk: Desk, event: Words | None = None) -> Answer:
 
 
 @tool(FAMILY)
-async def withdraw_request(desk: Desk, event: Words | None = None) -> Answer:
+async def withdraw_request(desk: Desk, event: Request | None = None) -> Answer:
     """Take back your own waiting request; the newest one if none is named."""
     if event is None:
         mine = [view for view in await _waiting(desk) if view.requested_by.id == desk.asker.id]

@@ -6,7 +6,7 @@ from safety.actions import CutPower, EnablePower, LockDoor, SetScene, SwitchLigh
 from safety.entities import DeviceKind
 from tools import resolve
 from tools.desk import Desk, DeviceView
-from tools.fields import Entity, Flag, Seconds
+from tools.fields import Entity, OnOff, Scene, Seconds
 from tools.matching import MAX_CHOICES
 from tools.phrases import either, short, the
 from tools.spec import Choice, ToolError, tool
@@ -15,14 +15,14 @@ FAMILY = "devices"
 
 
 @tool(FAMILY)
-async def switch_light(desk: Desk, target: Entity, on: Flag) -> Sequence[SwitchLight]:
+async def switch_light(desk: Desk, target: Entity, on: OnOff) -> Sequence[SwitchLight]:
     """Turn a light on or off; a zone means all the lights in it, and nothing else."""
     lights = await resolve.group(desk, target, DeviceKind.LIGHT)
     return [SwitchLight(device=view.device.id, zone=view.zone.id, on=on) for view in lights]
 
 
 @tool(FAMILY)
-async def set_scene(desk: Desk, zone: Entity, scene: Entity) -> Sequence[SetScene]:
+async def set_scene(desk: Desk, zone: Entity, scene: Scene) -> Sequence[SetScene]:
     """Put the lights of a zone into one of their named scenes."""
     place = (await resolve.zone_of(desk, zone)).zone
     lights = await desk.lab.devices(kind=DeviceKind.LIGHT, zone=place.id)

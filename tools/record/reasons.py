@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from tools.desk import DecisionView, Desk
-from tools.fields import Words
+from tools.fields import RequestId
 from tools.phrases import clock, percent, short
 from tools.spec import Answer, ToolError, tool
 from tools.views import iso
@@ -19,7 +19,7 @@ _SECOND_MS = 1_000
 
 
 @tool(FAMILY)
-async def why(desk: Desk, request: Words | None = None) -> Answer:
+async def why(desk: Desk, request: RequestId | None = None) -> Answer:
     """Say why a request was answered the way it was; the one before this if none is named."""
     view = await desk.record.decision(
         request=None if request is None else _id(request),
