@@ -86,6 +86,7 @@ def write_mosquitto(folder: Path, *, host: str, port: int, run_as: str) -> Path:
         "persistence true",
         f"persistence_location {data}/",
         "autosave_interval 30",
+        "set_tcp_nodelay true",
         "persistent_client_expiration 7d",
         # KITTY acknowledges telemetry a batch at a time: the usual 20 would be 200 a second.
         "max_inflight_messages 2000",

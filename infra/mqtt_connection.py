@@ -140,6 +140,7 @@ class Connection:
         client.reconnect_delay_set(1, max(1, int(settings.reconnect_max.total_seconds())))
         client.max_inflight_messages_set(100)
         client.max_queued_messages_set(_MAX_UNCONFIRMED)
+        client.on_socket_open = self._on_socket_open
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -152,6 +153,11 @@ class Connection:
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just been closed
                 loop.call_soon_threadsafe(call, *arguments)
+
+    def _on_socket_open(self, _client: paho.Client, _data: Any, opened: object) -> None:
+        if isinstance(opened, socket.socket):  # small packets must not wait for each other
+            with contextlib.suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(
         self,
