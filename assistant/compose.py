@@ -93,7 +93,13 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         people = People(places.pool)
         if settings.lab.file is not None:
             imported = await import_lab(places.pool, read_lab(settings.lab.file), now=clock.now())
-            _log.info("lab_read", file=str(settings.lab.file), counts=str(imported))
+            _log.info(
+                "lab_read",
+                file=str(settings.lab.file),
+                devices=imported.devices.added + imported.devices.changed,
+                people=imported.people.added + imported.people.changed,
+                vanished=imported.vanished,
+            )
         offer = await people.first_start(clock.now())
         house = House(settings, places, people)
         await stack.enter_async_context(places.bus)
@@ -104,7 +110,6 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         announcing = asyncio.create_task(house.announcer.run())
         stack.callback(announcing.cancel)
         house.supervise(supervisor)
-        stack.push_async_callback(supervisor.stop)
         await house.core.recover()
         house.recovered = True
         yield Application(

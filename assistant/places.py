@@ -61,12 +61,23 @@ class Places:
 async def open_places(settings: Settings, supervisor: Supervisor) -> AsyncIterator[Places]:
     """Start or find the store and the broker; stop what was started."""
     async with AsyncExitStack() as stack:
-        broker = await _broker(settings, stack, supervisor)
-        dsn = _store(settings, stack, supervisor)
+        broker = _broker(settings)
+        if broker is not None:
+            stack.push_async_callback(broker.stop)
+        postgres = _postgres(settings)
+        if postgres is not None:
+            stack.callback(postgres.stop)
+        await asyncio.gather(
+            _nothing() if broker is None else broker.start(),
+            _nothing() if postgres is None else asyncio.to_thread(postgres.start),
+        )
+        dsn = _dsn(settings, postgres)
         await asyncio.to_thread(migrate, dsn)
         await stack.enter_async_context(_only_one(dsn))
         pool = await stack.enter_async_context(open_pool(dsn))
         await PooledSaver(pool).setup()
+        stack.push_async_callback(supervisor.stop)
+        _watch(supervisor, broker, postgres)
         bus_settings = _bus_settings(settings, broker)
         yield Places(
             pool=pool,
@@ -77,32 +88,39 @@ async def open_places(settings: Settings, supervisor: Supervisor) -> AsyncIterat
         )
 
 
-async def _broker(
-    settings: Settings, stack: AsyncExitStack, supervisor: Supervisor
-) -> BrokerProcess | None:
+async def _nothing() -> None:
+    """Stand for a part that somebody else runs."""
+
+
+def _broker(settings: Settings) -> BrokerProcess | None:
     if settings.broker.host is not None:
         return None
-    broker = BrokerProcess(settings.store.home, engine=Engine(settings.broker.engine.value))
-    await broker.start()
-    stack.push_async_callback(broker.stop)
-    supervisor.every(_WATCH, "broker", broker.ensure_running)
-    return broker
+    return BrokerProcess(settings.store.home, engine=Engine(settings.broker.engine.value))
 
 
-def _store(settings: Settings, stack: AsyncExitStack, supervisor: Supervisor) -> str:
-    if settings.store.database_url is not None:
-        return settings.store.database_url.get_secret_value()
-    postgres = EmbeddedPostgres(settings.store.home)
-    postgres.start()
-    stack.callback(postgres.stop)
+def _postgres(settings: Settings) -> EmbeddedPostgres | None:
+    return EmbeddedPostgres(settings.store.home) if settings.store.database_url is None else None
 
-    async def watch() -> None:
-        # Not in a thread: the server must be the child of the thread that lives longest.
-        if postgres.ensure_running():
-            _log.warning("database_restarted")
 
-    supervisor.every(_WATCH, "database", watch)
-    return postgres.dsn
+def _dsn(settings: Settings, postgres: EmbeddedPostgres | None) -> str:
+    if postgres is not None:
+        return postgres.dsn
+    assert settings.store.database_url is not None
+    return settings.store.database_url.get_secret_value()
+
+
+def _watch(
+    supervisor: Supervisor, broker: BrokerProcess | None, postgres: EmbeddedPostgres | None
+) -> None:
+    if broker is not None:
+        supervisor.every(_WATCH, "broker", broker.ensure_running)
+    if postgres is not None:
+
+        async def watch() -> None:
+            if await asyncio.to_thread(postgres.ensure_running):
+                _log.warning("database_restarted")
+
+        supervisor.every(_WATCH, "database", watch)
 
 
 @asynccontextmanager

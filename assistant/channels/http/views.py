@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from assistant.channels.http.people import CurrentUser
 from assistant.services import Services
+from infra.metrics import CONTENT_TYPE
 from infra.store.routing_log import Filter
 from safety.entities import User
 
@@ -70,7 +71,7 @@ def health(services: Services, user_of: CurrentUser) -> APIRouter:
 
     @routes.get("/metrics", summary="Prometheus metrics")
     async def metrics(_user: Annotated[User, who]) -> Response:
-        return Response(services.metrics.render(), media_type="text/plain; version=0.0.4")
+        return Response(services.metrics.render(), media_type=CONTENT_TYPE)
 
     return routes
 
