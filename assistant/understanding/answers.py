@@ -35,7 +35,7 @@ def answer(
         if chosen is not None:
             return chosen
     if question.partial is not None and question.missing:
-        return _filled(question, words, grammar, scene, heard.text)
+        return _filled(question, words, grammar, scene, heard)
     return None
 
 
@@ -126,22 +126,22 @@ def _names(option: Call, words: Words, scene: Scene) -> bool:
 
 
 def _filled(
-    question: Question, words: Words, grammar: Grammar, scene: Scene, text: str
+    question: Question, words: Words, grammar: Grammar, scene: Scene, heard: Clean
 ) -> Reading | None:
     partial = question.partial
     spec = spec_of(partial, grammar) if partial is not None else None
     if partial is None or spec is None:
         return None
     if spec.free == question.missing:
-        words_kept = {**partial.arguments, spec.free: text}
+        words_kept = {**partial.arguments, spec.free: heard.text}
         return _act((make_call(spec, words_kept, scene.finder.index),), spec.name)
     values = refilled(words, spec, grammar, scene)
     if not values:
         return None
-    return complete(spec, {**partial.arguments, **values}, scene, text)
+    return complete(spec, {**partial.arguments, **values}, scene, heard)
 
 
-def complete(spec: Spec, arguments: dict[str, object], scene: Scene, text: str) -> Reading:
+def complete(spec: Spec, arguments: dict[str, object], scene: Scene, heard: Clean) -> Reading:
     """Return the call with these arguments, or the question for what is still missing."""
     index = scene.finder.index
     targets = {
@@ -149,5 +149,5 @@ def complete(spec: Spec, arguments: dict[str, object], scene: Scene, text: str) 
         for argument, value in arguments.items()
         if argument not in spec.fixed
     }
-    bound = bind_one(replace(Match(spec=spec), values=targets), index, text)
+    bound = bind_one(replace(Match(spec=spec), values=targets), index, heard)
     return bound.ask or _act(bound.calls, spec.name)

@@ -1,6 +1,5 @@
 """From a match to calls, or to the question that is still open."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -10,6 +9,7 @@ from assistant.understanding import wording
 from assistant.understanding.grammar import Match
 from assistant.understanding.index import Index
 from assistant.understanding.mentions import Target
+from assistant.understanding.normal import Clean, as_written
 from assistant.understanding.reading import Ask, Call
 from assistant.understanding.sentences import Spec
 from assistant.understanding.times import Window
@@ -18,6 +18,8 @@ MAX_CALLS: Final = 16
 """Calls that one clause may stand for ("lock all the doors")."""
 SURE: Final = 0.98
 GUESSED: Final = 0.6
+OFFERED: Final = 2
+"""Readings that are offered when it is open which is meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +31,16 @@ class Bound:
     ask: Ask | None = None
 
 
-def bind(matches: Sequence[Match], index: Index, text: str) -> Bound | None:
+def bind(matches: Sequence[Match], index: Index, heard: Clean) -> Bound | None:
     """Decide between the ways to read a clause; None if there is none."""
     if not matches:
         return None
     best = matches[0]
     rivals = [match for match in matches if match.doubt == best.doubt]
-    bound = bind_one(best, index, text)
+    bound = bind_one(best, index, heard)
     if len(rivals) == 1 or best.spec.free:
         return bound
-    others = [bind_one(match, index, text) for match in rivals]
+    others = [bind_one(match, index, heard) for match in rivals]
     calls = list({_key(call): call for each in others for call in each.calls}.values())
     if best.missing and len({match.spec.tool for match in rivals}) > 1:
         return replace(bound, calls=(), ask=_what_is_it(rivals))
@@ -67,15 +69,16 @@ def confirm(call: Call, rule: str, *, why: str = "") -> Ask:
     return Ask(text=text, options=(call,), confidence=GUESSED, rule=rule)
 
 
-def bind_one(match: Match, index: Index, text: str) -> Bound:
+def bind_one(match: Match, index: Index, heard: Clean) -> Bound:
     """Turn one match into calls or a question."""
     spec = match.spec
     if match.missing and not spec.stop:
         missing = match.missing[0]
-        return Bound(spec=spec, ask=ask_for(match, missing, index, text))
+        return Bound(spec=spec, ask=ask_for(match, missing, index, heard))
+    match = _newest_of_one_name(match, index)
     if match.unclear and not spec.stop:
-        return Bound(spec=spec, ask=_ask_which(match, match.unclear[0], index, text))
-    calls = tuple(_calls(match, index, text))
+        return Bound(spec=spec, ask=_ask_which(match, match.unclear[0], index, heard))
+    calls = tuple(_calls(match, index, heard))
     if len(calls) > MAX_CALLS:
         return Bound(spec=spec, ask=Ask(text="That is too much at once. Name them one by one."))
     if len(calls) > 1 and spec.hazardous:
@@ -86,44 +89,62 @@ def bind_one(match: Match, index: Index, text: str) -> Bound:
     return Bound(spec=spec, calls=calls)
 
 
-def ask_for(match: Match, missing: str, index: Index, text: str) -> Ask:
-    """Ask for an argument that was not said."""
+def _newest_of_one_name(match: Match, index: Index) -> Match:
+    """Take the first of jobs that are all called the same: they are listed newest first."""
+    values = dict(match.values)
+    for argument in match.unclear:
+        names = [index.by_id[one] for one in values[argument].ids]
+        if {name.kind for name in names} == {"job"} and len({name.name for name in names}) == 1:
+            values[argument] = replace(values[argument], ids=(names[0].id,))
+    return replace(match, values=values)
+
+
+def ask_for(match: Match, missing: str, index: Index, heard: Clean) -> Ask:
+    """Ask for an argument that was not said, offering the first two that there are."""
+    spec = match.spec
     known = {arg: t for arg, t in match.values.items() if len(t.ids) == 1 or t.value is not None}
-    partial = make_call(match.spec, _plain(match.spec, known, index, text), index)
-    kind = match.spec.slots.get(missing, "")
+    partial = make_call(spec, _plain(spec, known, index, heard), index)
+    kind = spec.slots.get(missing, "")
     names = index.kinds.get({"lit": "zone"}.get(kind, kind), [])
     return Ask(
-        text=wording.which(match.spec, missing, names),
+        text=wording.which(spec, missing, names),
+        options=tuple(
+            make_call(spec, {**partial.arguments, missing: name.id}, index)
+            for name in names[:OFFERED]
+            if match.missing == (missing,)
+        ),
         missing=missing,
+        partial=partial,
+        rule=spec.name,
+    )
+
+
+def _ask_which(match: Match, argument: str, index: Index, heard: Clean) -> Ask:
+    """Ask which of the things that the words could mean."""
+    target = match.values[argument]
+    options: list[Call] = []
+    for one in target.ids[:OFFERED]:
+        values = {**match.values, argument: replace(target, ids=(one,), many=True)}
+        options.extend(_calls(replace(match, values=values), index, heard))
+    rest = {arg: t for arg, t in match.values.items() if arg != argument}
+    partial = make_call(match.spec, _plain(match.spec, rest, index, heard), index)
+    return Ask(
+        text=wording.one_of([index.by_id[one] for one in target.ids]),
+        options=tuple(options[:OFFERED]),
+        missing=argument,
         partial=partial,
         rule=match.spec.name,
     )
 
 
-def _ask_which(match: Match, argument: str, index: Index, text: str) -> Ask:
-    target = match.values[argument]
-    options: list[Call] = []
-    for one in target.ids[:2]:
-        values = {**match.values, argument: replace(target, ids=(one,))}
-        options.extend(_calls(replace(match, values=values), index, text))
-    names = [wording.called_name(index.by_id[one]) for one in target.ids[:2]]
-    others = " Or say another name." if len(target.ids) > len(names) else ""
-    rest = replace(match, values={a: t for a, t in match.values.items() if a != argument})
-    asked = ask_for(rest, argument, index, text)
-    chosen = wording.choice(names)
-    return replace(
-        asked, text=f"{chosen[:1].upper()}{chosen[1:]}?{others}", options=tuple(options[:2])
-    )
-
-
-def _calls(match: Match, index: Index, text: str) -> Iterator[Call]:
+def _calls(match: Match, index: Index, heard: Clean) -> Iterator[Call]:
     several = {arg: t for arg, t in match.values.items() if len(t.ids) > 1}
     for ids in product(*(target.ids for target in several.values())):
         chosen = {
             arg: replace(several[arg], ids=(one,)) for arg, one in zip(several, ids, strict=True)
         }
         values = {**match.values, **chosen}
-        yield make_call(match.spec, _plain(match.spec, values, index, text), index)
+        yield make_call(match.spec, _plain(match.spec, values, index, heard), index)
 
 
 def make_call(spec: Spec, arguments: Mapping[str, Any], index: Index) -> Call:
@@ -132,7 +153,7 @@ def make_call(spec: Spec, arguments: Mapping[str, Any], index: Index) -> Call:
     return Call(tool=spec.tool, arguments=known, label=wording.label(spec, known, index))
 
 
-def _plain(spec: Spec, values: Mapping[str, Target], index: Index, text: str) -> dict[str, Any]:
+def _plain(spec: Spec, values: Mapping[str, Target], index: Index, heard: Clean) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for argument, target in values.items():
         if isinstance(target.value, Window):
@@ -140,18 +161,18 @@ def _plain(spec: Spec, values: Mapping[str, Target], index: Index, text: str) ->
             if target.value.until is not None:
                 out["until"] = target.value.until.isoformat()
         elif argument == spec.free and isinstance(target.value, str):
-            out[argument] = _as_written(target.value, text)
+            out[argument] = as_written(heard, tuple(target.value.split()))
         elif target.value is not None:
             out[argument] = target.value
         elif target.ids:
-            out[argument] = target.ids[0]
+            out[_argument_for(target.ids[0], argument, spec, index)] = target.ids[0]
     if "about" in out and out["about"] in index.by_id:
         out["about"] = index.by_id[out["about"]].name
     return out
 
 
-def _as_written(words: str, text: str) -> str:
-    """Return the person's own spelling of words, where it can be found in the text."""
-    pattern = r"[\W_]+".join(re.escape(word) for word in words.split())
-    found = re.search(pattern, text, re.IGNORECASE)
-    return found[0] if found else words
+def _argument_for(identity: str, argument: str, spec: Spec, index: Index) -> str:
+    """Return the argument a thing belongs to: "the lights in the bay" are a place to look at."""
+    name = index.by_id.get(identity)
+    place = name is not None and name.kind == "zone"
+    return "zone" if place and spec.slots[argument] == "device" else argument

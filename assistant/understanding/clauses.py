@@ -8,12 +8,15 @@ from assistant.understanding.binding import Bound, bind, make_call
 from assistant.understanding.context import refilled, spoken_of
 from assistant.understanding.grammar import Grammar, Scene
 from assistant.understanding.lexicon import Lexicon, Words
+from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Call
 
 _JOINERS: Final = frozenset({"and", "then", "also", "plus", "afterwards"})
 _PASSED_OVER: Final = frozenset({"greet", "thanks"})
+_BACK: Final = frozenset({"it", "that", "there"})
 MAX_CLAUSES: Final = 6
+"""Commands in one sentence; people do not say more in one breath."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,9 @@ def _gap(kept: Sequence[int], new: int, old: int) -> range:
     return range((kept[new - 1] + 1) if new else 0, old + 1)
 
 
-def understand(body: Body, grammar: Grammar, scene: Scene, text: str) -> Understood:
+def understand(body: Body, grammar: Grammar, scene: Scene, heard: Clean) -> Understood:
     """Read all of the words, as one clause if that works, else clause by clause."""
-    whole = _clause(body.words, grammar, scene, text)
+    whole = _clause(body.words, grammar, scene, heard)
     if whole is not None:
         return Understood(bound=(whole,))
     covered = scene.finder.covered(body.words)
@@ -64,20 +67,24 @@ def understand(body: Body, grammar: Grammar, scene: Scene, text: str) -> Underst
     ]
     if not places or len(places) > MAX_CLAUSES * 2:
         return Understood(rest=body.words)
-    return _several(body.words, [*places, len(body.words)], grammar, scene, text)
+    return _several(body.words, [*places, len(body.words)], grammar, scene, heard)
 
 
 def _several(
-    words: Words, ends: Sequence[int], grammar: Grammar, scene: Scene, text: str
+    words: Words, ends: Sequence[int], grammar: Grammar, scene: Scene, heard: Clean
 ) -> Understood:
     bound: list[Bound] = []
     start = 0
     rest: list[str] = []
     while start < len(words):
-        end, clause = _longest(words, start, ends, bound, grammar, scene, text)
+        end, clause = _longest(words, start, ends, bound, grammar, scene, heard)
         if clause is None:
             end = next(end for end in ends if end > start)
-            rest.extend(words[start:end])
+            topic = _topic(words, start, end, grammar, scene)
+            if topic:
+                scene = replace(scene, spoken_of={**scene.spoken_of, **topic})
+            else:
+                rest.extend(words[start:end])
         elif clause.spec.name not in _PASSED_OVER:
             bound.append(clause)
             scene = replace(
@@ -88,6 +95,16 @@ def _several(
     return Understood(bound=tuple(bound), rest=tuple(rest))
 
 
+def _topic(words: Words, start: int, end: int, grammar: Grammar, scene: Scene) -> dict[str, Target]:
+    """Return what "it" means in "laser room door, lock it"."""
+    if not any(word in _BACK for word in words[end:]):
+        return {}
+    text = " ".join(words[start:end])
+    found = grammar.find(words[start:end], scene)
+    targets = {kind: texts[text] for kind, texts in found.items() if text in texts}
+    return {kind: target for kind, target in targets.items() if len(target.ids) == 1}
+
+
 def _longest(
     words: Words,
     start: int,
@@ -95,13 +112,13 @@ def _longest(
     before: Sequence[Bound],
     grammar: Grammar,
     scene: Scene,
-    text: str,
+    heard: Clean,
 ) -> tuple[int, Bound | None]:
     """Return the longest clause that is understood, and where it ends."""
     while start < len(words) - 1 and words[start] in _JOINERS:
         start += 1
     for end in sorted((end for end in ends if end > start), reverse=True):
-        clause = _clause(words[start:end], grammar, scene, text)
+        clause = _clause(words[start:end], grammar, scene, heard)
         if clause is None and before and before[-1].calls:
             clause = _elliptic(words[start:end], before[-1], grammar, scene)
         if clause is not None:
@@ -109,12 +126,12 @@ def _longest(
     return start, None
 
 
-def _clause(words: Words, grammar: Grammar, scene: Scene, text: str) -> Bound | None:
+def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound | None:
     peeled = grammar.intents.lexicon.peel(words)
     matches = grammar.match(words, scene)
     if not matches and peeled.words != words:
         matches = grammar.match(peeled.words, scene)
-    return bind(matches, scene.finder.index, text)
+    return bind(matches, scene.finder.index, heard)
 
 
 def _elliptic(words: Words, before: Bound, grammar: Grammar, scene: Scene) -> Bound | None:

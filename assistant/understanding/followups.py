@@ -68,7 +68,7 @@ def _corrected(heard: Clean, last: Call, grammar: Grammar, scene: Scene) -> Read
     rest = heard.words[size:]
     more = lexicon["correction_openers"].at(rest, 0)
     rest = rest[more:] if 0 < more < len(rest) else rest
-    return _replaced(_positive(rest, heard, size), last, grammar, scene)
+    return _replaced(_positive(rest, heard, size), heard, last, grammar, scene)
 
 
 def _positive(words: Words, heard: Clean, offset: int) -> Words:
@@ -91,10 +91,12 @@ def _continued(heard: Clean, last: Call, grammar: Grammar, scene: Scene) -> Read
     rest = lexicon.peel(heard.words[size:]).words
     if not rest or not (size or heard.asks):
         return None
-    return _replaced(rest, last, grammar, scene)
+    return _replaced(rest, heard, last, grammar, scene)
 
 
-def _replaced(words: Words, last: Call, grammar: Grammar, scene: Scene) -> Reading | None:
+def _replaced(
+    words: Words, heard: Clean, last: Call, grammar: Grammar, scene: Scene
+) -> Reading | None:
     spec = spec_of(last, grammar)
     if spec is None or not words:
         return None
@@ -102,4 +104,4 @@ def _replaced(words: Words, last: Call, grammar: Grammar, scene: Scene) -> Readi
     values = refilled(words, spec, grammar, scene) or refilled(peeled, spec, grammar, scene)
     if not values:
         return None
-    return complete(spec, {**last.arguments, **values}, scene, "")
+    return complete(spec, {**last.arguments, **values}, scene, heard)

@@ -34,7 +34,10 @@ class Match:
     @property
     def missing(self) -> tuple[str, ...]:
         """The needed arguments that were not said or that name nothing."""
-        return tuple(arg for arg in self.spec.needs if _is_open(self.values.get(arg)))
+        needs = [arg for arg in self.spec.needs if _is_open(self.values.get(arg))]
+        if self.spec.hazardous:  # "on the printer" of something hazardous is asked, not guessed
+            needs += [arg for arg, target in self.values.items() if _is_open(target)]
+        return tuple(dict.fromkeys(needs))
 
     @property
     def unclear(self) -> tuple[str, ...]:
@@ -42,10 +45,12 @@ class Match:
         return tuple(a for a, t in self.values.items() if len(t.ids) > 1 and not t.many)
 
     @property
-    def doubt(self) -> tuple[int, int, int]:
+    def doubt(self) -> tuple[int, int, int, int]:
         """How far this is from a complete reading; smaller is better."""
-        empty = sum(_is_open(target) for target in self.values.values())
-        return len(self.missing), len(self.unclear), empty
+        values = self.values.values()
+        empty = sum(map(_is_open, values))
+        loose = sum(bool(target.ids) and (target.many or not target.named) for target in values)
+        return len(self.missing), len(self.unclear), empty, loose
 
 
 def _is_open(target: Target | None) -> bool:
@@ -94,7 +99,11 @@ class Grammar:
             spec = self.intents.specs[result.intent.name]
             yield Match(
                 spec=spec,
-                values={name: _target(e.value) for name, e in result.entities.items()},
+                values={
+                    argument: _target(entity.value)
+                    for argument, entity in result.entities.items()
+                    if argument in spec.slots
+                },
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from assistant.understanding.names import Name, Names
@@ -71,6 +71,13 @@ class Index:
             return []
         near = [w for n in range(len(word) - limit, len(word) + limit + 1) for w in self._long(n)]
         return nearest(word, near, limit)
+
+    def similar_names(self, words: Sequence[str]) -> list[Name]:
+        """Return up to two things whose names look like the words."""
+        said = " ".join(words)
+        choices = {name.id: name.name.casefold() for name in self.by_id.values()}
+        found = process.extract(said, choices, scorer=fuzz.WRatio, score_cutoff=70, limit=2)
+        return [self.by_id[identity] for _, _, identity in found]
 
     def _long(self, length: int) -> list[str]:
         return self.by_length.get(length, []) if length >= _SHORT_WORD else []

@@ -53,6 +53,8 @@ class Peeled:
     """It was asked for in the form of a question: "can you ..."."""
     inquiring: bool = False
     """It began with "tell me", "do you know" and the like: a question follows."""
+    wish: bool = False
+    """It begins with "can I have" and the like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ class Lexicon:
                 break
             polite = polite or words[end - 1] == "you"
             end -= closer
-        return Peeled(words=words[start:end], polite=polite, inquiring=inquiring)
+        wish = self["wish_questions"].at(words[start:end], 0) > 0
+        return Peeled(words=words[start:end], polite=polite or wish, inquiring=inquiring, wish=wish)
 
     def _is_gerund(self, words: Words, at: int, end: int) -> bool:
         return at < end and words[at] in self.gerunds

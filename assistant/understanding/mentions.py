@@ -26,6 +26,8 @@ class Target:
     """All of them are meant."""
     value: Any = None
     """For what is no entity: a number, a scene, a span of time."""
+    named: bool = False
+    """It was called by a full name, not by part of one or by its place."""
     kind: str = ""
 
 
@@ -39,6 +41,7 @@ class _Span:
     end: int
     ids: tuple[str, ...]
     many: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +85,13 @@ class Finder:
         for start, end, names in exact:
             ids = tuple(name.id for name in names if name.kind == kind)
             if ids:
-                spans.append(_Span(start=start, end=end, ids=ids))
+                spans.append(_Span(start=start, end=end, ids=ids, named=True))
         taken = [(span.start, span.end) for span in spans]
-        taken += [(s, e) for s, e, names in exact if e - s > 1 or names[0].kind == "zone"]
+        taken += [
+            (start, end)
+            for start, end, names in exact
+            if end - start > 1 or kind != "zone" or names[0].kind == "zone"
+        ]
         for start, end in self._runs(words):
             if any(first <= start and end <= last for first, last in taken):
                 continue
@@ -180,7 +187,7 @@ class Finder:
     def _note(self, found: Found, words: Words, kind: str, span: _Span) -> None:
         """Note a span, with and without the articles in front of it."""
         start = span.start
-        target = Target(ids=span.ids, many=span.many, kind=kind)
+        target = Target(ids=span.ids, many=span.many, named=span.named, kind=kind)
         add(found, kind, words[start : span.end], target)
         while start and (words[start - 1],) in self.lexicon["determiners"]:
             start -= 1
@@ -219,8 +226,10 @@ def add(found: Found, kind: str, words: Words, target: Target) -> None:
     """Note what words mean; a second meaning of the same words leaves open which."""
     text = " ".join(words)
     known = found[kind].get(text)
-    if known is None or (not known.ids and known.value is None):
+    if known is None or (not known.ids and known.value is None) or target.named > known.named:
         found[kind][text] = target
+    elif known.named > target.named:
+        return
     elif target.ids and known.ids != target.ids and not known.many:
         better = {known, target} & {t for t in (known, target) if len(t.ids) == 1}
         if len(better) == 1 and set(known.ids) & set(target.ids):
@@ -272,8 +281,8 @@ def _derive_from_zone(found: Found, index: Index, text: str, target: Target) -> 
     words = tuple(text.split())
     if target.ids and text not in found["light"]:
         found["dark_zone"][text] = target
-    add(found, "lit", words, replace(target, kind="light"))
-    add(found, "camera", words, replace(target, kind="camera"))
+    add(found, "lit", words, replace(target, kind="light", named=False))
+    add(found, "camera", words, replace(target, kind="camera", named=False))
     doors = tuple(door.id for zone in target.ids for door in index.inside.get((zone, "door"), []))
     if doors and text not in found["door"]:
         add(found, "door", words, Target(ids=doors, many=target.many, kind="door"))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from assistant.understanding import wording
-from assistant.understanding.lexicon import Lexicon, Words
+from assistant.understanding.lexicon import Lexicon, Peeled, Words
 
 
 class Mood(StrEnum):
@@ -43,7 +43,7 @@ _DELAY_UNITS: Final = frozenset(
 _REPORT_REACH: Final = 4
 
 
-def mood_of(words: Words, covered: frozenset[int], lexicon: Lexicon, *, quoted: bool) -> Mood:
+def mood_of(peeled: Peeled, covered: frozenset[int], lexicon: Lexicon, *, quoted: bool) -> Mood:
     """Return what keeps the words from being a command, if anything.
 
     `covered` are the places of words that belong to full names: a job called "when it
@@ -51,21 +51,20 @@ def mood_of(words: Words, covered: frozenset[int], lexicon: Lexicon, *, quoted: 
     """
     if quoted:
         return Mood.QUOTED
+    words = peeled.words
+    asks = not peeled.wish and lexicon["questions"].at(words, 0) > 0
     open_words = tuple("" if place in covered else word for place, word in enumerate(words))
     for mood, keys in _SETS:
         if any(lexicon[key].anywhere(open_words) for key in keys):
             return mood
     if _delayed(open_words):
         return Mood.LATER
-    if lexicon["reporters"].anywhere(open_words[:_REPORT_REACH]) and not _asks(words, lexicon):
+    if lexicon["reporters"].anywhere(open_words[:_REPORT_REACH]) and not asks:
         return Mood.QUOTED
-    if _asks(words, lexicon):
+    if asks:
         return Mood.QUESTION
-    return Mood.REPORTED if _reports(words, lexicon) else Mood.COMMAND
-
-
-def _asks(words: Words, lexicon: Lexicon) -> bool:
-    return bool(words) and lexicon["questions"].at(words, 0) > 0
+    reports = not peeled.wish and _reports(words, lexicon)
+    return Mood.REPORTED if reports else Mood.COMMAND
 
 
 def _reports(words: Words, lexicon: Lexicon) -> bool:

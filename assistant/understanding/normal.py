@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from assistant.understanding.numbers import digits
 
@@ -11,14 +12,14 @@ MAX_TEXT: Final = 4_000
 """Characters that are looked at; the doors refuse longer text before it gets here."""
 
 _INVISIBLE: Final = frozenset("\u00ad\u034f\u061c\u180e\ufeff")
-_BREAK: Final = re.compile(r"[,;:!?…\n\r]+|\.(?=\s|$)|\s[-–—]+\s|—")
+_BREAK: Final = re.compile(r"[;!?…\n\r]+|,(?!\d)|[.:](?=\s|$)|\s[-–—]+\s|—")
 _QUOTED: Final = re.compile(
     r"[\"“”„«»`‟〝〞＂]|(?<![^\W_])['‘’‚‹›](?=\w)|(?<=[\w.!?])['‘’‚‹›](?![^\W_])"
 )
 _WORD: Final = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # an id
+    r"(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"  # an id
     r"|(?<!\S)-\d+(?:\.\d+)?"  # a number below zero, which must not lose its sign
-    r"|(?<![\w'])[a-z][-+]\d*\.?\d+"  # a signed parameter of G-code
+    r"|(?<![\w'])[a-zA-Z][-+]\d*\.?\d+"  # a signed parameter of G-code
     r"|[^\W_]+(?:[.:'][^\W_]+)*"
 )
 _CONTRACTIONS: Final = {
@@ -52,6 +53,8 @@ class Clean:
     """NFKC, no control or invisible characters, single spaces; case and marks kept."""
     words: tuple[str, ...]
     """Lower case, contractions written out, numbers as digits; no marks."""
+    places: tuple[tuple[int, int], ...]
+    """Where in `text` each word stands."""
     breaks: frozenset[int]
     """Indexes of words before which a comma, full stop or the like stood."""
     odd: str = ""
@@ -60,6 +63,12 @@ class Clean:
     """It ends in a question mark."""
     quoted: bool = False
     """It holds quotation marks."""
+
+
+class _Word(NamedTuple):
+    plain: str
+    start: int
+    end: int
 
 
 def clean(raw: str) -> Clean:
@@ -72,12 +81,22 @@ def clean(raw: str) -> Clean:
         odd = "mixed_scripts"
     return Clean(
         text=text,
-        words=words,
+        words=tuple(word.plain for word in words),
+        places=tuple((word.start, word.end) for word in words),
         breaks=breaks,
         odd=odd,
         asks=text.rstrip(" .!'\")”’").endswith("?"),
         quoted=_QUOTED.search(_plain_apostrophes(text)) is not None,
     )
+
+
+def as_written(heard: Clean, words: tuple[str, ...]) -> str:
+    """Return the person's own spelling of words, up to the end of them."""
+    size = len(words)
+    for at in range(len(heard.words) - size, -1, -1):
+        if heard.words[at : at + size] == words:
+            return heard.text[heard.places[at][0] : heard.places[at + size - 1][1]]
+    return " ".join(words)
 
 
 def plain_words(text: str) -> tuple[str, ...]:
@@ -103,15 +122,31 @@ def _plain_apostrophes(text: str) -> str:
     return re.sub(r"(?<=\w)[’‘ʼ`´](?=\w)", "'", text)
 
 
-def _words(text: str) -> tuple[tuple[str, ...], frozenset[int]]:
-    words: list[str] = []
+def _words(text: str) -> tuple[list[_Word], frozenset[int]]:
+    words: list[_Word] = []
     breaks: set[int] = set()
-    for part in _BREAK.split(_plain_apostrophes(text)):
-        found = digits([w for raw in _WORD.findall(part.casefold()) for w in _spelt_out(raw)])
-        if found and words:
+    for part, offset in _parts(_plain_apostrophes(text)):
+        raw = [
+            (plain, offset + match.start(), offset + match.end())
+            for match in _WORD.finditer(part)
+            for plain in _spelt_out(match[0].casefold())
+        ]
+        if raw and words:
             breaks.add(len(words))
-        words.extend(found)
-    return tuple(words), frozenset(breaks)
+        words.extend(
+            _Word(word, raw[first][1], raw[end - 1][2])
+            for word, first, end in digits([plain for plain, _, _ in raw])
+        )
+    return words, frozenset(breaks)
+
+
+def _parts(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the pieces between commas, full stops and the like, and where they begin."""
+    start = 0
+    for match in _BREAK.finditer(text):
+        yield text[start : match.start()], start
+        start = match.end()
+    yield text[start:], start
 
 
 def _spelt_out(word: str) -> list[str]:

@@ -19,21 +19,20 @@ _UNIT_WORDS: Final = frozenset({
 })  # fmt: skip
 
 
-def digits(words: Sequence[str]) -> list[str]:
+def digits(words: Sequence[str]) -> list[tuple[str, int, int]]:
     """Return the words with every spelt-out whole number below a million as digits.
 
-    "one" alone stays a word unless a unit follows: "the other one" is no number.
+    With each come the first word it was made of and the one after the last.  "one" alone
+    stays a word unless a unit follows: "the other one" is no number.
     """
-    out: list[str] = []
+    out: list[tuple[str, int, int]] = []
     at = 0
     while at < len(words):
         value, end = _number(words, at)
         if value is None or _is_pronoun(words, at, end):
-            out.append(words[at])
-            at += 1
-        else:
-            out.append(str(value))
-            at = end
+            value, end = None, at + 1
+        out.append((words[at] if value is None else str(value), at, end))
+        at = end
     return out
 
 

@@ -49,4 +49,6 @@ class Speller:
         own = [near for near in self.common if abs(len(near) - len(word)) <= limit]
         near = {*self.index.similar_words(word), *nearest(word, own, limit)}
         best = nearest(word, near, limit)
+        swapped = [near for near in best if sorted(near) == sorted(word)]
+        best = swapped or best
         return best[0] if len(best) == 1 and best[0] not in OPPOSITES else None

@@ -57,6 +57,16 @@ def begins_with_stop(heard: Clean, lexicon: Lexicon) -> bool:
     return not harmless and not doing and not heard.asks
 
 
+def last_stop(words: Words, lexicon: Lexicon) -> Words:
+    """Return the words from the last call to stop on; none if it is no call."""
+    places = [at for at, word in enumerate(words) if at and (word,) in lexicon["stop_words"]]
+    if not places:
+        return ()
+    place = places[-1]
+    kept = (words[place - 1],) in lexicon["no_stop_after"] or _reported(words, place, lexicon)
+    return () if kept else words[place:]
+
+
 def _at_the_end(words: Words, heard: Clean, lexicon: Lexicon) -> bool:
     end = len(words)
     while closer := lexicon["closers"].ending(words[:end], end):

@@ -22,11 +22,12 @@ from assistant.understanding.quoting import without_name_quotes
 from assistant.understanding.reading import Act, Ask, Call, Heard, Reading, Reply, Stop, Unknown
 from assistant.understanding.sentences import Intents, Spec, common_words
 from assistant.understanding.spelling import Speller
-from assistant.understanding.stopping import begins_with_stop, drawn_in, wants_stop
+from assistant.understanding.stopping import begins_with_stop, drawn_in, last_stop, wants_stop
 from safety.entities import Hazard
 
 _KEPT_VERSIONS: Final = 2
 _SPELLING: Final = 0.8
+_CALLS: Final = frozenset({"hey", "hi", "hello", "dear", "ok", "okay", "yo", "oi"})
 _STOP_ALL: Final = Call(tool="stop_everything", label="stop everything")
 
 
@@ -76,18 +77,20 @@ class Understanding:
             leaning = follow_up(heard, last, self._grammar, scene)
             if leaning is not None:
                 return leaning
+        somebody = addressed(heard, scene.finder.index)
+        if somebody:
+            return Heard(text=wording.for_somebody_else(somebody), rule="other_addressee")
         body = body_of(heard, drawn_in(heard.words), self._lexicon)
         said = _Said(heard=heard, body=body, peeled=self._lexicon.peel(body.words), scene=scene)
         mood = self._mood(said)
-        meant = understand(body, self._grammar, scene, heard.text)
+        meant = understand(body, self._grammar, scene, heard)
         if meant.bound and not meant.rest:
             return self._meant(said, meant, mood)
         return self._misspelt(said, mood) or self._not_understood(said, meant, mood)
 
     def _mood(self, said: "_Said") -> Mood:
-        words = said.peeled.words
-        covered = said.scene.finder.covered(words)
-        mood = mood_of(words, covered, self._lexicon, quoted=said.heard.quoted)
+        covered = said.scene.finder.covered(said.peeled.words)
+        mood = mood_of(said.peeled, covered, self._lexicon, quoted=said.heard.quoted)
         asked = (said.heard.asks and not said.peeled.polite) or said.peeled.inquiring
         return Mood.QUESTION if mood in {Mood.COMMAND, Mood.REPORTED} and asked else mood
 
@@ -113,7 +116,7 @@ class Understanding:
         if words is None or mood not in {Mood.COMMAND, Mood.QUESTION}:
             return None
         body = Body(words=words, breaks=said.body.breaks)
-        meant = understand(body, self._grammar, said.scene, said.heard.text)
+        meant = understand(body, self._grammar, said.scene, said.heard)
         if not meant.bound or meant.rest:
             return None
         reading = self._meant(said, meant, mood)
@@ -129,13 +132,30 @@ class Understanding:
         verbs = [word for word in said.body.words if word in self._verbs]
         if mood in {Mood.COMMAND, Mood.REPORTED} and begins_with_stop(said.heard, self._lexicon):
             return Stop(calls=(_STOP_ALL,), rule="stop_unclear")
+        stop = self._stop_at_the_end(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
+        if stop is not None:
+            return stop
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
             return Heard(text=WORDS[mood], rule=mood.value)
         guess = self._guess(said, meant) if mood is Mood.COMMAND else None
         if guess is not None:
             return confirm(guess, "guess", why="I am not sure of all of that.")
-        text = wording.nearby(index, things)
+        text = wording.nearby(index, things, self._strange(said))
         return Unknown(text=text, confidence=GUESSED / 2 if things or verbs else 0.0)
+
+    def _stop_at_the_end(self, said: "_Said") -> Stop | None:
+        """Return the scoped stop that a longer sentence ends in: "... stop the laser cutter"."""
+        words = last_stop(said.body.words, self._lexicon)
+        if not words:
+            return None
+        end = understand(Body(words=words), self._grammar, said.scene, said.heard)
+        if not end.bound or end.rest or not end.bound[0].spec.stop:
+            return None
+        return Stop(calls=end.calls or (_STOP_ALL,), rule=end.bound[0].spec.name)
+
+    def _strange(self, said: "_Said") -> list[str]:
+        speller = Speller(index=said.scene.finder.index, common=self._common)
+        return [word for word in said.body.words if speller.unknown(word)][:3]
 
     def _things(self, said: "_Said") -> list[str]:
         found = self._grammar.find(said.body.words, said.scene)
@@ -149,7 +169,7 @@ class Understanding:
         known = tuple(word for word in said.body.words if not speller.unknown(word))
         if known == said.body.words:
             return None
-        part = understand(Body(words=known), self._grammar, said.scene, said.heard.text)
+        part = understand(Body(words=known), self._grammar, said.scene, said.heard)
         return part.calls[0] if part.calls and not part.rest else None
 
     def _checked(self, reading: Reading, heard: Clean) -> Reading:
@@ -170,6 +190,18 @@ class _Said:
     body: Body
     peeled: Peeled
     scene: Scene
+
+
+def addressed(heard: Clean, index: Index) -> str:
+    """Return the other person that an utterance begins or ends by naming; "" if none."""
+    words = heard.words
+    for start, end, names in index.full_names(words):
+        people = [name.name for name in names if name.kind == "user"]
+        begins = not start or (start == 1 and words[0] in _CALLS)
+        ends = end == len(words) and start in heard.breaks
+        if people and len(words) > end - start and (begins or ends):
+            return people[0]
+    return ""
 
 
 def _reply(spec: Spec, rule: str, said: _Said) -> Reply:

@@ -59,10 +59,14 @@ def choice(labels: Sequence[str]) -> str:
 def which(spec: Spec, missing: str, names: Sequence[Name]) -> str:
     """Return the question for a missing argument, with what there is to choose from."""
     question = spec.ask.get(missing, "Which one do you mean?")
-    if 1 < len(names) <= 4:  # noqa: PLR2004 - what people keep in mind
-        listed = choice([called_name(name) for name in names])
-        return f"{question} {listed[:1].upper()}{listed[1:]}?"
-    return question
+    return f"{question} {one_of(names)}" if len(names) > 1 else question
+
+
+def one_of(names: Sequence[Name]) -> str:
+    """Return the first two names as a question: `The Giga or the MK4?`."""
+    chosen = choice([called_name(name) for name in names[:2]])
+    others = " Or another one: say its name." if len(names) > 2 else ""  # noqa: PLR2004
+    return f"{chosen[:1].upper()}{chosen[1:]}?{others}"
 
 
 def shall_i(call: Call) -> str:
@@ -93,15 +97,27 @@ def help_text(index: Index) -> str:
     return "You can say, for example: " + "; ".join(examples(index)) + "."
 
 
-def nearby(index: Index, things: Sequence[Name]) -> str:
-    """Return what can be done with the things that were recognised."""
+def nearby(index: Index, things: Sequence[Name], strange: Sequence[str]) -> str:
+    """Return what can be done with the things that were recognised, and what was not known."""
     known = [name for name in things if name.kind in _FOR_KIND]
     if known:
-        called = called_name(known[0])
-        able = _FOR_KIND[known[0].kind].format(called)
-        return f"I did not understand that. I can, for example, {able}."
+        able = _FOR_KIND[known[0].kind].format(called_name(known[0]))
+        return f"{_unknown(index, strange)} I can, for example, {able}."
     ideas = examples(index)[:2]
-    return f'I do not know how to do that. Say "help", or for example: {"; ".join(ideas)}.'
+    return f'{_unknown(index, strange)} Say "help", or for example: {"; ".join(ideas)}'
+
+
+def _unknown(index: Index, strange: Sequence[str]) -> str:
+    if not strange:
+        return "I did not understand that."
+    close = index.similar_names(strange)
+    mean = f" Do you mean {choice([called_name(name) for name in close])}?" if close else ""
+    return f'I do not know "{" ".join(strange)}".{mean}'
+
+
+def for_somebody_else(name: str) -> str:
+    """Return what is said to words that were meant for another person."""
+    return f"I did nothing: that sounded like it was for {name}."
 
 
 _FOR_KIND: Final = {
