@@ -111,4 +111,6 @@ def token(
     if not isinstance(given, str) or not given:
         raise CommandError("the server did not send a token.")
     keyfiles.write_new(file, f"{given}\n".encode(), 0o600)
-    screen.screen().print(f"The token of {escaped(person)} is in {file}: kitt --token-file {file}")
+    screen.screen().print(
+        f"The token of {escaped(person)} is in {file}; use it with --token-file {file}."
+    )
