@@ -31,6 +31,8 @@ from tools.desk import Desk
 from tools.run import CallResult, Origin, Runner
 
 _DONE: Final = object()
+_STOPPING: Final = ("stop", "halt", "kill", "emergency", "abort", "freeze", "shut", "quit", "cut")
+"""A stop has at least one of these in it; only then it is worth reading the words twice."""
 _FREE: Final = Decimal(0)
 _NOWHERE: Final = ConversationId(UUID(int=0))
 """Stands for "no conversation" in a direct call; it is never stored."""
@@ -94,7 +96,7 @@ class Core:
         try:
             if accepted.id != utterance.request or accepted.result is not None:
                 await self._repeat(accepted, queue)
-            elif isinstance(self._parts.peek(utterance), Stop):
+            elif self._wants_stop(utterance):
                 await self._run(utterance, queue)
             else:
                 async with self._lock(accepted.conversation):
@@ -104,6 +106,13 @@ class Core:
             await queue.put(error)
         finally:
             await queue.put(_DONE)
+
+    def _wants_stop(self, utterance: Utterance) -> bool:
+        """Tell whether this must not wait for the turn before it; cheap for everything else."""
+        words = utterance.text.lower()
+        return any(each in words for each in _STOPPING) and isinstance(
+            self._parts.peek(utterance), Stop
+        )
 
     async def _repeat(self, accepted: StoredRequest, queue: "asyncio.Queue[object]") -> None:
         """Answer a repeated request with the first answer."""
@@ -123,9 +132,6 @@ class Core:
             start, config, context=_turning(utterance), stream_mode="custom", durability="sync"
         ):
             await queue.put(event)
-        stored = await self._parts.conversations.request(utterance.request)
-        if stored is not None and stored.result is not None:
-            await queue.put(Finished(body=stored.result))
 
     # -- direct tool calls ----------------------------------------------------------------
 

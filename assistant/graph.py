@@ -29,7 +29,7 @@ from assistant.codec import (
     worst,
 )
 from assistant.respond import compose
-from assistant.turn import Event, Routed, Utterance
+from assistant.turn import Event, Finished, Routed, Utterance
 from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.names import Names
 from assistant.understanding.reading import Reading, Unknown
@@ -50,6 +50,8 @@ class State(TypedDict, total=False):
     """What the checkpoint keeps of a turn: small, JSON values only."""
 
     reading: Mapping[str, Any]
+    dialogue: Mapping[str, Any]
+    """What the conversation remembered when the turn began."""
     decision: Mapping[str, Any]
     unavailable: str
     gathered: Mapping[str, Any]
@@ -113,7 +115,8 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any]) -> Compiled:
     return graph.compile(checkpointer=checkpointer)
 
 
-def _waits(state: State) -> str:
+async def _waits(state: State) -> str:
+    # Async, or LangGraph hands it to a thread of its own at every turn.
     return "wait" if state.get("events") else "end"
 
 
@@ -130,7 +133,7 @@ class Nodes:
         reading = self._parts.read(
             utterance.text, self._parts.names(), self._parts.load(stored), utterance.at
         )
-        return {"reading": dump_reading(reading)}
+        return {"reading": dump_reading(reading), "dialogue": stored}
 
     async def route(self, state: State, runtime: Runtime[Turning]) -> State:
         """Choose the tier and store the decision before anything else happens."""
@@ -170,7 +173,7 @@ class Nodes:
         now = parts.now()
         latency = max(0, round((now - utterance.at).total_seconds() * 1000))
         dialogue = parts.after(
-            parts.load(await parts.conversations.state(utterance.conversation)),
+            parts.load(state["dialogue"]),
             gathered.reading or reading,
             now,
             event=gathered.confirm,
@@ -204,8 +207,13 @@ class Nodes:
         )
         if await parts.conversations.close(closing):
             parts.closed(utterance, body, closing.state, latency)
+        else:
+            # A turn that was killed here before: what was stored then is the answer.
+            earlier = await parts.conversations.request(utterance.request)
+            body = dict(earlier.result or body) if earlier is not None else body
         for said in turn.said:
             _emit(runtime, said)
+        _emit(runtime, Finished(body=body))
         return {}
 
     async def wait(self, state: State) -> State | Command[str]:

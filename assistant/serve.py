@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,7 +51,15 @@ class Info:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the process."""
+    """Leaves signals to whoever runs the process; says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,13 +80,14 @@ async def serve(settings: Settings, *, ready: Callable[[Info], None]) -> None:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve())
+        up = asyncio.create_task(server.up.wait())
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.01)
+            await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
             if server.started:
                 ready(_info(settings, app, server))
             await asyncio.shield(serving)
         finally:
+            up.cancel()
             server.should_exit = True
             await serving
 
