@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fakes.desk import FakeLab, Room, make_device, make_zone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety.actions import AbortPrint, CutPower
@@ -24,7 +24,7 @@ STATES = st.fixed_dictionaries(
     {},
     optional={
         "status": st.sampled_from(["idle", "printing", "paused", "complete", "error"]) | ANYTHING,
-        "on": st.booleans() | ANYTHING,
+        "on": st.sampled_from([True, False, False, None, 0, "off"]),
         "nozzle_target_c": st.sampled_from([0, 215]) | ANYTHING,
     },
 )
@@ -50,6 +50,7 @@ def stopped(views: list[DeviceView], zone: str | None) -> Any:
     return asyncio.run(stop_everything.body(room.desk(), zone=zone))
 
 
+@settings(max_examples=300)
 @given(machines(), st.sampled_from([None, *(each.zone.name for each in PLACES)]))
 def test_it_misses_no_print_and_no_power(views: list[DeviceView], zone: str | None) -> None:
     result = stopped(views, zone)
@@ -76,6 +77,18 @@ async def test_everything_at_rest_is_cut_all_the_same(
     room.change("Welder", state={"on": False})
     await call("stop_everything")
     assert [type(each) for each in gate.proposed] == [CutPower, CutPower]
+
+
+async def test_power_that_was_off_before_it_went_offline_is_cut(
+    call: Call, gate: NotingGate, room: Room
+) -> None:
+    room.change("Laser cutter", online=OnlineState.OFFLINE)
+    await call("stop_everything", zone="laser room")
+    assert [each.device for each in gate.proposed] == [room.view("Laser cutter").device.id]
+    room.change("Laser cutter", online=OnlineState.ONLINE)
+    room.change("Welder", state={})
+    await call("stop_everything")
+    assert room.view("Welder").device.id in {each.device for each in gate.proposed}
 
 
 async def test_a_printer_that_has_not_said_is_aborted(

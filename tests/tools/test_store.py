@@ -270,6 +270,13 @@ async def test_a_request_is_told_from_the_stored_action(pool: StorePool, rows: R
     view = await approvals.get(EventId(event["id"]))
     assert view is not None
     assert (view.signed_by, view.needs) == (("Sam",), ("the signature of a second person",))
+    lost = rows.sign(event, rows.user(display_name="Tom", roles=["safety"]))
+    rows.connection.execute(
+        "update public_keys set revoked_at = %s where id = %s", (NOW, lost["key_id"])
+    )
+    view = await approvals.get(EventId(event["id"]))
+    assert view is not None
+    assert view.signed_by == ("Sam",)
     rows.update(
         "safety_events",
         event,
