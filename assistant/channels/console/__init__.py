@@ -1,0 +1,1 @@
+"""The operators' console: chat, board, approvals and routing log in a browser."""
