@@ -95,8 +95,8 @@ class PrintJob:
     material: str | None
     started_at: datetime | None
     completed_at: datetime | None
-    technology: str = "fdm"
-    """What kind of machine it was prepared for: `fdm`, `resin`, `cnc`, `laser`, ..."""
+    technology: str = ""
+    """What it was prepared for: `fdm`, `resin`, `cnc`, `laser`, ...; empty if it does not say."""
     printers: tuple[str, ...] = ()
     """External ids of the printers it was prepared for; empty if it does not say."""
 

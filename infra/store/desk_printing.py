@@ -43,7 +43,7 @@ def _job(row: Row) -> PrintJob:
         material=row["material"],
         started_at=row["started_at"],
         completed_at=row["completed_at"],
-        technology=(row["technology"] or "fdm").lower(),
+        technology=(row["technology"] or "").lower(),
         printers=_texts(row["printers"]),
     )
 

@@ -229,7 +229,7 @@ async def test_lists_count_cap_and_hand_programs_everything(call: Call, room: Ro
     assert result.answer is not None
     lines = result.answer.text.splitlines()
     assert lines[0] == (
-        "3 lights, 2 doors, 2 machines with switchable power, 3 printers, 1 camera"
+        "3 printers, 1 camera, 3 lights, 2 doors, 2 machines with switchable power"
         " and 1 sensor: all online."
     )
     assert len(lines) == 13

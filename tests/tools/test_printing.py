@@ -151,9 +151,40 @@ async def test_a_job_made_for_one_printer_runs_on_that_one(
     assert len(gate.proposed) == 2
     room.change("Giga", state={"status": "printing"})
     assert await code_of(call, "start_print", job="hinge") == "printer_busy"
-    assert await code_of(call, "start_print", job="cube") == "no_printer"
+    assert await code_of(call, "start_print", job="cube") == "printer_busy"
     room.only([room.view("MK4")])
-    assert await code_of(call, "start_print", job="hinge") == "unknown_device"
+    assert await code_of(call, "start_print", job="hinge") == "no_printer"
+
+
+async def test_a_job_that_names_its_printers_needs_what_they_do(
+    call: Call, gate: NotingGate, room: Room
+) -> None:
+    room.printing.all_jobs = [
+        make_job("sign", printers=("snapmaker",)),
+        make_job("bracket", printers=("giga", "mk4")),
+    ]
+    await call("start_print", job="sign")
+    await call("start_print", job="sign", printer="snapmaker")
+    assert {each.device for each in gate.proposed} == {room.view("Snapmaker").device.id}
+    result = await call("start_print", job="bracket", printer="snapmaker")
+    assert result.declined is not None
+    assert result.declined.message == (
+        "Snapmaker does cnc and laser, and bracket is prepared for fdm."
+    )
+    room.change("MK4", online=OnlineState.OFFLINE)
+    result = await call("start_print", job="bracket")
+    assert result.declined is not None
+    assert result.declined.code == "no_printer"
+    assert "Giga is printing" in result.declined.message
+    assert "MK4 is offline" in result.declined.message
+
+
+async def test_a_job_made_for_another_printer_says_for_which(call: Call, room: Room) -> None:
+    room.printing.all_jobs = [make_job("cube", printers=("giga",))]
+    result = await call("start_print", job="cube", printer="mk4")
+    assert result.declined is not None
+    assert result.declined.code == "wrong_printer"
+    assert "cube was prepared for Giga, not for MK4." in result.declined.message
 
 
 async def test_jobs_that_cannot_start(call: Call, gate: NotingGate, room: Room) -> None:

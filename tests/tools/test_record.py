@@ -54,7 +54,7 @@ async def test_each_claim_cites_its_record(call: Call, room: Room) -> None:
     assert result.answer is not None
     first, *lines = result.answer.text.splitlines()
     assert first == "3 records in the last 12 hours, newest first."
-    assert lines[0] == f"10:02 UTC  Ada: turn on the lamp – done. [{entry(1).id[:8]}]"
+    assert lines[0] == f"10:02 UTC  Ada: turn on the lamp – done. [{entry(1).id[-8:]}]"
     assert result.answer.citations == (entry(1).id, entry(2).id)
     assert [each["id"] for each in result.answer.data["entries"]] == [
         entry(1).id,

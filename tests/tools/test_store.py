@@ -208,7 +208,7 @@ async def test_jobs_come_newest_first_with_what_they_are_for(pool: StorePool, ro
     new, old = await printing.jobs()
     assert (new.name, new.technology, new.printers) == ("new", "laser", ("giga", "mk4"))
     assert (new.gcode_sha256, new.material, new.estimated_seconds) == ("ab" * 32, "PLA", 60)
-    assert (old.technology, old.printers, old.gcode_sha256) == ("fdm", (), "")
+    assert (old.technology, old.printers, old.gcode_sha256) == ("", (), "")
     assert [job.name for job in await printing.jobs(limit=1)] == ["new"]
     assert len(await printing.jobs(status="preparing")) == 2
     assert await printing.jobs(status="printing") == []

@@ -133,7 +133,11 @@ def _summary(views: Sequence[DeviceView], where: str, kind: DeviceKind | None) -
         what = "devices" if kind is None else resolve.PLURALS[kind]
         return f"There are no {what}{where}."
     kinds = Counter(view.device.kind for view in views)
-    parts = [count(n, resolve.NOUNS[each], resolve.PLURALS[each]) for each, n in kinds.items()]
+    parts = [
+        count(kinds[each], resolve.NOUNS[each], resolve.PLURALS[each])
+        for each in DeviceKind
+        if each in kinds
+    ]
     offline = sum(view.device.online_state is OnlineState.OFFLINE for view in views)
     faults = sum(
         view.device.online_state is OnlineState.FAULT or bool(view.fault) for view in views

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from safety.actions import StartPrint
-from safety.entities import DeviceKind, OnlineState
+from safety.entities import DeviceKind
 from tools import resolve
 from tools.desk import Desk, DeviceView, PrintJob
 from tools.fields import Entity
 from tools.matching import Named, Sought, ambiguous, choices, find, unknown
-from tools.phrases import either, short
-from tools.printing.fleet import Activity, activity, printers
+from tools.phrases import either
+from tools.printing.fit import obstacle, unfit
+from tools.printing.fleet import printers
 from tools.printing.look import job_words
 from tools.spec import Tool, ToolError, tool
-from tools.views import predicate
 
 FAMILY = "printing"
 _MANY = 500
@@ -24,7 +24,11 @@ async def start_print(desk: Desk, job: Entity, printer: Entity | None = None) ->
     """Ask for a prepared job to be printed; people have to sign for it."""
     ready = await _ready_job(desk, job)
     view = await _printer_for(desk, ready, printer)
-    _check(view, ready)
+    in_the_way = obstacle(view)
+    if in_the_way is not None:
+        raise ToolError(
+            "printer_busy", f"I cannot start {ready.name}: {view.device.name} {in_the_way}."
+        )
     return StartPrint(
         device=view.device.id,
         zone=view.zone.id,
@@ -66,102 +70,36 @@ def _named(job: PrintJob) -> Named[PrintJob]:
 
 
 async def _printer_for(desk: Desk, job: PrintJob, printer: str | None) -> DeviceView:
-    if printer is not None:
-        view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
-        _check_technology(view, job)
-        if not _made_for(view, job):
-            raise ToolError(
-                "wrong_printer",
-                f"{job.name} was prepared for another printer than {view.device.name}."
-                " Prepare it again for that one.",
-            )
-        return view
     views = await printers(desk)
-    if job.device is not None:
-        for view in views:
-            if view.device.id == job.device:
-                return view
-        raise ToolError("unknown_device", f"The printer of {job.name} is gone. Prepare it again.")
-    return _only_suitable(job, views)
+    if printer is None:
+        return _only_suitable(job, views)
+    view = await resolve.device(desk, printer, DeviceKind.PRINTER, argument="printer")
+    misfit = unfit(view, job, views)
+    if misfit is not None:
+        raise misfit
+    return view
 
 
 def _only_suitable(job: PrintJob, views: Sequence[DeviceView]) -> DeviceView:
-    able = [view for view in views if _suits(view, job)]
-    free = [view for view in able if _obstacle(view) is None]
-    if len(free) == 1:
-        return free[0]
+    able = [view for view in views if unfit(view, job, views) is None]
+    free = [view for view in able if obstacle(view) is None]
+    if len(free) == 1 or (len(able) == 1 and not free):
+        return (free or able)[0]
     if free:
-        named = [resolve.named_device(view) for view in free]
         raise ToolError(
             "which_printer",
             f"{either([view.device.name for view in free], 'and')} are free."
             f" On which one shall {job.name} be printed?",
-            choices=choices(named),
+            choices=choices([resolve.named_device(view) for view in free]),
             argument="printer",
         )
-    why = "; ".join(f"{view.device.name} {_obstacle(view)}" for view in able)
+    why = "; ".join(f"{view.device.name} {obstacle(view)}" for view in able)
     raise ToolError(
         "no_printer",
         f"No printer is free for {job.name}: {why}."
         if why
-        else f"There is no printer for {short(job.technology)} jobs such as {job.name}.",
+        else f"There is no printer that {job.name} is prepared for. Prepare it again.",
     )
-
-
-def _suits(view: DeviceView, job: PrintJob) -> bool:
-    able = "start_print" in view.device.intents and job.technology in _technologies(view)
-    return able and _made_for(view, job)
-
-
-def _made_for(view: DeviceView, job: PrintJob) -> bool:
-    """Tell whether the file was prepared for this printer, as far as the job says."""
-    if job.device is not None:
-        return job.device == view.device.id
-    return not job.printers or view.device.external_id in job.printers
-
-
-def _technologies(view: DeviceView) -> tuple[str, ...]:
-    """Return what the machine can do; a printer that does not say melts plastic."""
-    told = view.device.capabilities.get("technologies")
-    if isinstance(told, Sequence) and not isinstance(told, str):
-        return tuple(str(each).lower() for each in told)
-    return (str(view.device.capabilities.get("technology", "fdm")).lower(),)
-
-
-def _obstacle(view: DeviceView) -> str | None:
-    """Say why nothing can be started on the printer now."""
-    if view.device.online_state is OnlineState.OFFLINE:
-        return "is offline"
-    if view.fault or view.device.online_state is OnlineState.FAULT:
-        return "reports a fault"
-    doing = activity(view)
-    if doing is Activity.UNKNOWN:
-        return "has not said what it is doing"
-    if doing is not Activity.RESTING:
-        return f"is {predicate(view)}"
-    if view.state.get("status") == "error":
-        return "was stopped by an error; abort that print first"
-    return None
-
-
-def _check_technology(view: DeviceView, job: PrintJob) -> None:
-    name, able = view.device.name, _technologies(view)
-    if job.technology not in able:
-        raise ToolError(
-            "wrong_technology",
-            f"{name} does {either(able, 'and')}, and {job.name} is prepared for"
-            f" {short(job.technology)}.",
-        )
-    if "start_print" not in view.device.intents:
-        raise ToolError("wrong_technology", f"{name} cannot be told to start a print.")
-
-
-def _check(view: DeviceView, job: PrintJob) -> None:
-    _check_technology(view, job)
-    obstacle = _obstacle(view)
-    if obstacle is not None:
-        name = view.device.name
-        raise ToolError("printer_busy", f"I cannot start {job.name}: {name} {obstacle}.")
 
 
 START: tuple[Tool, ...] = (start_print,)

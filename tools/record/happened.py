@@ -84,7 +84,7 @@ def _window(
 
 
 def _line(each: RecordEntry, now: datetime) -> str:
-    return f"{clock(each.at, now)}  {each.text} [{each.id[:8]}]"
+    return f"{clock(each.at, now)}  {each.text} [{each.id[-8:]}]"
 
 
 def _data(entries: Sequence[RecordEntry], begin: datetime, end: datetime) -> dict[str, Any]:
