@@ -32,7 +32,9 @@ async def code_of(call: Call, name: str, **arguments: object) -> str:
 async def test_the_printers_are_listed(call: Call) -> None:
     for name in ("list_printers", "printer_status"):
         text = await text_of(call, name)
-        assert text.startswith("3 printers, 1 printing.\nGiga (Print farm): printing, 42 %")
+        assert text.startswith(
+            "3 printers, 1 printing. Free: MK4 and Snapmaker.\nGiga (Print farm): printing, 42 %"
+        )
         assert "MK4 (Print farm): idle" in text
     assert await text_of(call, "printer_status", printer="the mk4") == "MK4 is idle."
 

@@ -8,7 +8,9 @@ from safety.entities import DeviceKind
 from tools import resolve
 from tools.desk import Desk, DeviceView, PrintJob
 from tools.fields import Entity
-from tools.phrases import ON_SCREEN, capped, clock, count, short, span
+from tools.matching import MAX_CHOICES
+from tools.phrases import ON_SCREEN, capped, clock, count, either, short, span
+from tools.printing.fit import obstacle
 from tools.printing.fleet import RUNNING, Activity, activity, printers
 from tools.spec import Answer, tool
 from tools.views import (
@@ -115,13 +117,18 @@ def _listing(desk: Desk, views: Sequence[DeviceView]) -> Answer:
     if not views:
         return Answer(text="There are no printers.", data={"printers": []})
     running = sum(activity(view) is Activity.PRINTING for view in views)
-    summary = f"{count(len(views), 'printer')}, {running} printing."
+    summary = f"{count(len(views), 'printer')}, {running} printing.{_free(views)}"
     aloud = " ".join(status_sentence(view, desk.now) for view in views)
     return Answer(
         text=f"{summary}\n{capped(brief(view, desk.now) for view in views)}",
         spoken=aloud if len(views) <= _SPOKEN_AT_MOST else f"{summary} {ON_SCREEN}",
         data={"printers": [device_data(view) for view in views]},
     )
+
+
+def _free(views: Sequence[DeviceView]) -> str:
+    names = [view.device.name for view in views if obstacle(view) is None]
+    return f" Free: {either(names[:MAX_CHOICES], 'and')}." if names else ""
 
 
 def _job_name(view: DeviceView, names: Mapping[str, str]) -> str:
