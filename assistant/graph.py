@@ -8,6 +8,7 @@ follow from the request's, and their tables take each id once.  The graph holds 
 SafetyEvents; what was asked, approved and done is the ledger's, and `wait` reads it there.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,18 +48,22 @@ MODEL: Final = "grammar/1"
 
 
 class State(TypedDict, total=False):
-    """What the checkpoint keeps of a turn: small, JSON values only."""
+    """What the checkpoint keeps of a turn: small, and text only.
 
-    reading: Mapping[str, Any]
-    dialogue: Mapping[str, Any]
-    """What the conversation remembered when the turn began."""
-    decision: Mapping[str, Any]
+    Text lies in the checkpoint's own row; anything else would cost a row of its own each time.
+    """
+
+    reading: str
+    """JSON."""
+    dialogue: str
+    """JSON: what the conversation remembered when the turn began."""
+    decision: str
+    """JSON."""
     unavailable: str
-    gathered: Mapping[str, Any]
-    events: list[str]
-    """SafetyEvents that still wait."""
-    told: list[str]
-    """SafetyEvents whose end the conversation has been told."""
+    gathered: str
+    """JSON."""
+    events: str
+    """SafetyEvents that still wait, separated by spaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +108,13 @@ def build(parts: Parts, checkpointer: BaseCheckpointSaver[Any]) -> Compiled:
     graph.add_node("route", nodes.route)
     graph.add_node("act", nodes.act)
     graph.add_node("respond", nodes.respond)
-    graph.add_node("wait", nodes.wait)
+    graph.add_node("wait", nodes.wait, destinations=("wait", "report"))
     graph.add_node("report", nodes.report)
     graph.add_edge(START, "understand")
     graph.add_edge("understand", "route")
     graph.add_edge("route", "act")
     graph.add_edge("act", "respond")
     graph.add_conditional_edges("respond", _waits, {"wait": "wait", "end": END})
-    graph.add_edge("wait", "report")
     graph.add_conditional_edges("report", _waits, {"wait": "wait", "end": END})
     return graph.compile(checkpointer=checkpointer)
 
@@ -133,12 +137,12 @@ class Nodes:
         reading = self._parts.read(
             utterance.text, self._parts.names(), self._parts.load(stored), utterance.at
         )
-        return {"reading": dump_reading(reading), "dialogue": stored}
+        return {"reading": _text(dump_reading(reading)), "dialogue": _text(stored)}
 
     async def route(self, state: State, runtime: Runtime[Turning]) -> State:
         """Choose the tier and store the decision before anything else happens."""
         parts, utterance = self._parts, runtime.context.utterance
-        reading = load_reading(state["reading"])
+        reading = load_reading(json.loads(state["reading"]))
         features = Features(
             confidence=getattr(reading, "confidence", 1.0),
             understood=not isinstance(reading, Unknown),
@@ -152,28 +156,30 @@ class Nodes:
         parts.decided(decision)
         _emit(runtime, Routed(decision=decision))
         return {
-            "decision": decision_json(decision),
+            "decision": _text(decision_json(decision)),
             "unavailable": choice.unavailable.value if choice.unavailable else "",
         }
 
     async def act(self, state: State, runtime: Runtime[Turning]) -> State:
         """Call the tools; what they propose goes through the gate."""
-        reading = load_reading(state["reading"])
+        reading = load_reading(json.loads(state["reading"]))
         gathered = await self._parts.actor.act(
             reading, runtime.context.utterance, lambda event: _emit(runtime, event)
         )
-        return {"gathered": gathered.as_json(), "events": [str(each) for each in gathered.events]}
+        return {"gathered": _text(gathered.as_json()), "events": " ".join(gathered.events)}
 
     async def respond(self, state: State, runtime: Runtime[Turning]) -> State:
         """Put it into words and store the answer, the state and the decision's end at once."""
         parts, utterance = self._parts, runtime.context.utterance
-        gathered = Gathered.from_json(state["gathered"])
-        reading = load_reading(state["reading"])
-        turn = compose(utterance, reading, gathered, state["decision"], state["unavailable"])
+        gathered = Gathered.from_json(json.loads(state["gathered"]))
+        reading = load_reading(json.loads(state["reading"]))
+        turn = compose(
+            utterance, reading, gathered, json.loads(state["decision"]), state["unavailable"]
+        )
         now = parts.now()
         latency = max(0, round((now - utterance.at).total_seconds() * 1000))
         dialogue = parts.after(
-            parts.load(state["dialogue"]),
+            parts.load(json.loads(state["dialogue"])),
             gathered.reading or reading,
             now,
             event=gathered.confirm,
@@ -216,25 +222,24 @@ class Nodes:
         _emit(runtime, Finished(body=body))
         return {}
 
-    async def wait(self, state: State) -> State | Command[str]:
+    async def wait(self, state: State) -> Command[str]:
         """Stand still until the ledger says that something waiting has ended."""
-        standing = [(each, await self._standing(each)) for each in state["events"]]
-        if all(isinstance(outcome, Pending) for _, outcome in standing):
-            interrupt({"events": state["events"]})
+        standing = [await self._standing(each) for each in state["events"].split()]
+        if all(isinstance(outcome, Pending) for outcome in standing):
+            interrupt(state["events"])
             return Command(goto="wait")
-        return {}
+        return Command(goto="report")
 
     async def report(self, state: State, runtime: Runtime[Turning]) -> State:
         """Tell the conversation how what was waiting ended: what the receipt shows, no more."""
-        still, told = [], list(state.get("told", []))
-        for each in state["events"]:
+        still = []
+        for each in state["events"].split():
             outcome = await self._standing(each)
             if isinstance(outcome, Pending):
                 still.append(each)
                 continue
             await self._tell(UUID(each), outcome, runtime.context.utterance, state)
-            told.append(each)
-        return {"events": still, "told": told}
+        return {"events": " ".join(still)}
 
     async def _standing(self, event: str) -> Outcome:
         return await self._parts.gate.standing(EventId(UUID(event)))
@@ -245,7 +250,7 @@ class Nodes:
         parts = self._parts
         act = next(
             each
-            for each in Gathered.from_json(state["gathered"]).waiting
+            for each in Gathered.from_json(json.loads(state["gathered"])).waiting
             if each.event == str(event)
         )
         text = settled_words(act.action, outcome, act.device)
@@ -284,6 +289,10 @@ def _decision(
         channel=utterance.channel,
         forced=utterance.force_tier is not None,
     )
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _emit(runtime: Runtime[Turning], event: Event) -> None:

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
@@ -19,9 +21,11 @@ _PRUNE = (
 
 
 class PooledSaver(AsyncPostgresSaver):
-    """The stock saver without its one lock around all I/O: a pool needs none.
+    """The stock saver, leaner: no lock around all I/O, no pipeline around one statement.
 
-    Measured: 133 instead of 90 turns a second with 32 clients.
+    A node's own results are not stored twice (once as a pending write and once in the next
+    checkpoint): KITTY's nodes give the same effect when they run again, so a crash in between
+    only costs their time.  What interrupts and resumes is stored.
     """
 
     def __init__(self, pool: StorePool) -> None:
@@ -30,16 +34,24 @@ class PooledSaver(AsyncPostgresSaver):
 
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
-        async with self._pool.connection() as connection:
-            if pipeline:
-                async with (
-                    connection.pipeline(),
-                    connection.cursor(binary=True, row_factory=dict_row) as cursor,
-                ):
-                    yield cursor
-            else:
-                async with connection.cursor(binary=True, row_factory=dict_row) as cursor:
-                    yield cursor
+        del pipeline
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(binary=True, row_factory=dict_row) as cursor,
+        ):
+            yield cursor
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Store what interrupts, resumes or failed."""
+        kept = [each for each in writes if each[0] in WRITES_IDX_MAP]
+        if kept:
+            await super().aput_writes(config, kept, task_id, task_path)
 
     async def forget(self, requests: Sequence[UUID]) -> None:
         """Delete the checkpoints of finished requests."""
