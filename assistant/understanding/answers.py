@@ -12,7 +12,7 @@ from assistant.understanding.lexicon import Lexicon, Words
 from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Act, Ask, Call, Confirm, Reading, Reply
-from assistant.understanding.sentences import Spec
+from assistant.understanding.spec import Spec
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ,.!'’\-]+")
 _NAMING: Final = frozenset(
@@ -44,7 +44,8 @@ def _is(raw: str, heard: Clean, key: str, lexicon: Lexicon) -> bool:
 
     Anything around it, a look-alike letter or a hidden character makes it no answer.
     """
-    return bool(_PLAIN.fullmatch(raw.strip())) and not heard.asks and heard.words in lexicon[key]
+    plain = _PLAIN.fullmatch(raw.strip()) is not None and not heard.quoted
+    return plain and not heard.asks and heard.words in lexicon[key]
 
 
 def _confirmation(question: Question, raw: str, heard: Clean, lexicon: Lexicon) -> Reading | None:

@@ -11,8 +11,9 @@ from assistant.understanding.index import Index
 from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean, as_written
 from assistant.understanding.reading import Ask, Call
-from assistant.understanding.sentences import Spec
+from assistant.understanding.spec import Spec
 from assistant.understanding.times import Window
+from safety.entities import Hazard
 
 MAX_CALLS: Final = 16
 """Calls that one clause may stand for ("lock all the doors")."""
@@ -84,7 +85,7 @@ def bind_one(match: Match, index: Index, heard: Clean) -> Bound:
     if len(calls) > 1 and spec.hazardous:
         ask = Ask(text="One at a time, please. Which first?", options=calls[:2], rule=spec.name)
         return Bound(spec=spec, ask=ask)
-    if spec.unsure:
+    if spec.unsure or (match.loose and spec.hazard > Hazard.NONE):
         return Bound(spec=spec, ask=confirm(calls[0], spec.name))
     return Bound(spec=spec, calls=calls)
 

@@ -37,8 +37,9 @@ class Understood:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """All calls, in order."""
-        return tuple(call for each in self.bound for call in each.calls)
+        """All calls, in order, each once: "shut the door and lock it" is one."""
+        calls = [call for each in self.bound for call in each.calls]
+        return tuple(call for at, call in enumerate(calls) if call not in calls[:at])
 
 
 def body_of(heard: Clean, words: Words, lexicon: Lexicon) -> Body:
@@ -131,6 +132,9 @@ def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound
     matches = grammar.match(words, scene)
     if not matches and peeled.words != words:
         matches = grammar.match(peeled.words, scene)
+    if not matches:
+        loose = grammar.loose(peeled.words, scene)
+        matches = [] if loose is None else [loose]
     return bind(matches, scene.finder.index, heard)
 
 

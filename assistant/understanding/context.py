@@ -8,7 +8,8 @@ from assistant.understanding.lexicon import Words
 from assistant.understanding.mentions import Found, Target
 from assistant.understanding.names import Name
 from assistant.understanding.reading import Call
-from assistant.understanding.sentences import Intents, Spec
+from assistant.understanding.sentences import Intents
+from assistant.understanding.spec import Spec
 
 _LINKS: Final = frozenset(
     {"in", "on", "at", "to", "for", "with", "by", "from", "of", "the", "using", "do", "inside"}

@@ -12,7 +12,8 @@ from hassil.recognize import recognize_all
 from assistant.understanding.amounts import find_amounts
 from assistant.understanding.lexicon import Words
 from assistant.understanding.mentions import Finder, Found, Target
-from assistant.understanding.sentences import Intents, Spec
+from assistant.understanding.sentences import Intents
+from assistant.understanding.spec import Spec
 
 LISTS: Final = (
     "light", "lit", "dark_zone", "zone", "scene", "door", "seconds", "power", "camera",
@@ -30,6 +31,8 @@ class Match:
     spec: Spec
     values: Mapping[str, Target] = field(default_factory=dict)
     """Argument to what was said for it."""
+    loose: bool = False
+    """Read by cue words, not by a template."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -90,6 +93,18 @@ class Grammar:
             key = match.spec.name, repr(sorted(match.values.items()))
             matches.setdefault(key, match)
         return sorted(matches.values(), key=lambda match: match.doubt)
+
+    def loose(self, words: Words, scene: Scene) -> Match | None:
+        """Return how the words can be read by their cue words, if no template fits."""
+        if not words or len(words) > MAX_WORDS:
+            return None
+        found = self.find(words, scene)
+        for name in ("kind", "part"):
+            known = self.intents.lexicon.kinds if name == "kind" else self.intents.lexicon.parts
+            found[name] |= {text: Target(value=value) for text, value in known.items()}
+        verbs = frozenset(self.intents.lexicon.gerunds.values())
+        read = self.intents.frames.read(words, found, self.intents.specs, verbs)
+        return None if read is None else Match(spec=read[0], values=read[1], loose=True)
 
     def _matches(self, text: str, found: Found) -> Iterator[Match]:
         lists = {name: _slot_list(name, found.get(name, {})) for name in LISTS}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, Self
 
@@ -12,7 +12,9 @@ from hassil.intents import Intents as Templates
 from hassil.intents import TextSlotList, WildcardSlotList
 from hassil.sample import sample_expression
 
+from assistant.understanding.frames import Frames
 from assistant.understanding.lexicon import Lexicon
+from assistant.understanding.spec import Spec
 from safety.entities import Hazard
 
 _LANGUAGE: Final = "en"
@@ -31,42 +33,13 @@ _SAMPLE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """What one intent means."""
-
-    name: str
-    tool: str = ""
-    """Empty for small talk."""
-    reply: str = ""
-    slots: Mapping[str, str] = field(default_factory=dict)
-    """Argument to the kind of thing it takes."""
-    needs: tuple[str, ...] = ()
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    hazard: Hazard = Hazard.NONE
-    reads: bool = False
-    """It only looks something up."""
-    stop: bool = False
-    """It is a call to stop, obeyed before anything else."""
-    unsure: bool = False
-    """The words fit more than one meaning: always asked back."""
-    free: str = ""
-    """Argument that takes the person's own words."""
-    says: str = ""
-    ask: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def hazardous(self) -> bool:
-        """Whether a mistake here could hurt someone."""
-        return self.hazard >= Hazard.MEDIUM
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Intents:
     """The intents, ready to be matched."""
 
     templates: Templates
     specs: Mapping[str, Spec]
     lexicon: Lexicon
+    frames: Frames
 
     @classmethod
     def load(cls) -> Self:
@@ -77,6 +50,7 @@ class Intents:
             if item.name.endswith(".yaml"):
                 data[item.name] = yaml.safe_load(item.read_text(encoding="utf-8"))
         lexicon = data.pop("lexicon.yaml")
+        frames = Frames.of(data.pop("frames.yaml"))
         rules = data.pop("rules.yaml")["expansion_rules"]
         intents = {
             name: intent for family in data.values() for name, intent in family["intents"].items()
@@ -85,6 +59,7 @@ class Intents:
             templates=_templates(intents, rules),
             specs={name: _spec(name, intent) for name, intent in intents.items()},
             lexicon=Lexicon.of(lexicon),
+            frames=frames,
         )
 
     def of_tool(self, tool: str, fixed: Mapping[str, Any]) -> Spec | None:

@@ -1,5 +1,6 @@
 """Understanding: text in, a reading out.  No model, no clock, no memory of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -14,19 +15,22 @@ from assistant.understanding.followups import follow_up
 from assistant.understanding.grammar import Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
 from assistant.understanding.lexicon import Peeled
-from assistant.understanding.mentions import Finder
+from assistant.understanding.mentions import KINDS, Finder, Target
 from assistant.understanding.mood import WORDS, Mood, mood_of
 from assistant.understanding.names import Names
 from assistant.understanding.normal import Clean, clean
 from assistant.understanding.quoting import without_name_quotes
 from assistant.understanding.reading import Act, Ask, Call, Heard, Reading, Reply, Stop, Unknown
-from assistant.understanding.sentences import Intents, Spec, common_words
+from assistant.understanding.sentences import Intents, common_words
+from assistant.understanding.spec import Spec
 from assistant.understanding.spelling import Speller
 from assistant.understanding.stopping import begins_with_stop, drawn_in, last_stop, wants_stop
 from safety.entities import Hazard
 
 _KEPT_VERSIONS: Final = 2
 _SPELLING: Final = 0.8
+_REMARK: Final = 3
+"""Words that make a remark; fewer may be a name that is being called."""
 _CALLS: Final = frozenset({"hey", "hi", "hello", "dear", "ok", "okay", "yo", "oi"})
 _STOP_ALL: Final = Call(tool="stop_everything", label="stop everything")
 
@@ -102,7 +106,8 @@ class Understanding:
             return _reply(specs[0], rule, said) if len(specs) == 1 else _one_thing(rule)
         free = all(spec.free for spec in specs)
         harmless = free or (mood is not Mood.QUOTED and all(spec.reads for spec in specs))
-        if mood is not Mood.COMMAND and not harmless:
+        negative = mood is Mood.NEGATED and all(spec.negative for spec in specs)
+        if mood is not Mood.COMMAND and not harmless and not negative:
             return _held_back(meant, mood)
         if specs[0].stop:
             return Stop(calls=meant.calls or (_STOP_ALL,), rule=rule)
@@ -135,6 +140,9 @@ class Understanding:
         stop = self._stop_at_the_end(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
         if stop is not None:
             return stop
+        after = self._after_statement(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
+        if after is not None:
+            return after
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
             return Heard(text=WORDS[mood], rule=mood.value)
         guess = self._guess(said, meant) if mood is Mood.COMMAND else None
@@ -152,6 +160,24 @@ class Understanding:
         if not end.bound or end.rest or not end.bound[0].spec.stop:
             return None
         return Stop(calls=end.calls or (_STOP_ALL,), rule=end.bound[0].spec.name)
+
+    def _after_statement(self, said: "_Said") -> Reading | None:
+        """Read "I am done here, turn off the compressor": a remark, then a harmless command."""
+        words, place = said.body.words, max(said.body.breaks, default=0)
+        size = self._lexicon["statements"].at(words, 0)
+        if not size or place < _REMARK:
+            return None
+        scene = said.scene
+        remark = self._grammar.find(words[:place], scene)
+        named = {kind: target for kind in KINDS if (target := _only(remark.get(kind, {})))}
+        scene = replace(scene, spoken_of={**scene.spoken_of, **named})
+        meant = understand(Body(words=words[place:]), self._grammar, scene, said.heard)
+        if not meant.calls or meant.rest or any(each.ask for each in meant.bound):
+            return None
+        rule = meant.bound[0].spec.name
+        if any(each.spec.hazard > Hazard.NONE for each in meant.bound):
+            return confirm(meant.calls[0], rule)
+        return Act(calls=meant.calls, confidence=_SPELLING, rule=rule)
 
     def _strange(self, said: "_Said") -> list[str]:
         speller = Speller(index=said.scene.finder.index, common=self._common)
@@ -190,6 +216,12 @@ class _Said:
     body: Body
     peeled: Peeled
     scene: Scene
+
+
+def _only(said: Mapping[str, Target]) -> Target | None:
+    """Return the one thing that was named, if it is one."""
+    named = {target.ids: target for target in said.values() if len(target.ids) == 1}
+    return next(iter(named.values())) if len(named) == 1 else None
 
 
 def addressed(heard: Clean, index: Index) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from assistant.understanding.index import Index
 from assistant.understanding.names import Name
 from assistant.understanding.reading import Call
-from assistant.understanding.sentences import Spec
+from assistant.understanding.spec import Spec
 
 _OPTIONAL: Final = re.compile(r"\[([^\]]*)\]")
 _FIELD: Final = re.compile(r"\{(\w+)\}")

@@ -11,7 +11,9 @@ from assistant.understanding.understanding import Understanding
 from understanding.lab import NAMES, NOW, shown
 
 DATA = Path(__file__).parent / "data"
-READER = Understanding(Intents.load())
+INTENTS = Intents.load()
+READER = Understanding(INTENTS)
+READS = {spec.tool for spec in INTENTS.specs.values() if spec.reads}
 
 
 def read(text, dialogue=None, now=NOW, names=NAMES):
