@@ -8,9 +8,7 @@ from assistant.understanding.lexicon import Words
 from assistant.understanding.mentions import Found, Target
 from assistant.understanding.spec import Spec
 
-SPARE: Final = 1
-"""Words that a looking-up may leave unexplained; an action none."""
-_NEVER_SPARE: Final = frozenset({"and", "then", "not", "or", "but"})
+_JOINED: Final = frozenset({"and", "then", "not", "or", "but"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +19,8 @@ class Frame:
     cues: frozenset[str]
     helpers: frozenset[str]
     against: frozenset[str]
+    named: bool
+    """Something must be named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ class Frames:
                     cues=frozenset(each["cues"]),
                     helpers=frozenset(each["helpers"]),
                     against=frozenset(each["against"]),
+                    named=each.get("named", False),
                 )
                 for each in data["frames"]
             ),
@@ -56,7 +57,7 @@ class Frames:
         )
 
     def read(
-        self, words: Words, found: Found, specs: Mapping[str, Spec], verbs: frozenset[str]
+        self, words: Words, found: Found, specs: Mapping[str, Spec]
     ) -> tuple[Spec, dict[str, Target]] | None:
         """Return the intent that explains all words, with what was said for its arguments."""
         asks, questions = words[0] in self.asking, words[0] in self.questions
@@ -68,21 +69,17 @@ class Frames:
             if taken is None:
                 continue
             values, rest = taken
-            if self._explains(frame, spec, rest, verbs):
+            if (values or not frame.named) and self._explains(frame, spec, rest):
                 return spec, values
         return None
 
-    def _explains(
-        self, frame: Frame, spec: Spec, rest: Sequence[str], verbs: frozenset[str]
-    ) -> bool:
+    def _explains(self, frame: Frame, spec: Spec, rest: Sequence[str]) -> bool:
         if not frame.cues.intersection(rest) or frame.against.intersection(rest):
             return False
-        spare = [word for word in rest if word not in frame.cues | frame.helpers | self.glue]
-        if not spec.reads:
-            return not spare
-        spare = [word for word in spare if word not in self.asking_glue]
-        harmless = not _NEVER_SPARE.intersection(rest) and not verbs.intersection(spare)
-        return harmless and len(spare) <= SPARE
+        glue = self.glue | self.asking_glue if spec.reads else self.glue
+        return not _JOINED.intersection(rest) and (frame.cues | frame.helpers | glue).issuperset(
+            rest
+        )
 
 
 def _take(

@@ -102,8 +102,7 @@ class Grammar:
         for name in ("kind", "part"):
             known = self.intents.lexicon.kinds if name == "kind" else self.intents.lexicon.parts
             found[name] |= {text: Target(value=value) for text, value in known.items()}
-        verbs = frozenset(self.intents.lexicon.gerunds.values())
-        read = self.intents.frames.read(words, found, self.intents.specs, verbs)
+        read = self.intents.frames.read(words, found, self.intents.specs)
         return None if read is None else Match(spec=read[0], values=read[1], loose=True)
 
     def _matches(self, text: str, found: Found) -> Iterator[Match]:

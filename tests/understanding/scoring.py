@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import yaml
+from understanding.lab import NAMES, NOW, shown
 
 from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.reading import Act, Stop
 from assistant.understanding.sentences import Intents
 from assistant.understanding.understanding import Understanding
-from understanding.lab import NAMES, NOW, shown
 
 DATA = Path(__file__).parent / "data"
 INTENTS = Intents.load()

@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from understanding.lab import NOW
+from understanding.scoring import made, read
 
 from assistant.understanding.dialogue import QUESTION_LIFETIME, Dialogue
 from assistant.understanding.memory import after, dump, load
 from assistant.understanding.reading import Act, Ask, Confirm, Heard, Reply, Stop, Unknown
-from understanding.lab import NOW
-from understanding.scoring import made, read
 
 SECOND = timedelta(seconds=1)
 
@@ -233,7 +233,11 @@ def test_cancel_with_nothing_open_is_only_words():
 
 
 def test_the_state_survives_json():
-    for turns in (["unlock the door", "x"], ["lock the laser room", "x"], ["set the bed to 60", "x"]):
+    for turns in (
+        ["unlock the door", "x"],
+        ["lock the laser room", "x"],
+        ["set the bed to 60", "x"],
+    ):
         _, dialogue = talk(*turns)
         assert load(dump(dialogue)) == dialogue
     assert load(dump(confirming())) == confirming()
