@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from assistant.understanding.memory import after, dump, load
 from assistant.understanding.sentences import Intents
 from assistant.understanding.understanding import Understanding
 from infra import clock, ids
+from infra.broker_files import write_private
 from infra.checkpoints import PooledSaver
 from infra.drivers.devices import MqttDriver
 from infra.drivers.mqtt_devices import CommandLink
@@ -73,6 +75,11 @@ _HOURLY: Final = timedelta(hours=1)
 _PRUNE: Final = timedelta(minutes=1)
 
 
+def first_token_file(settings: Settings) -> Path:
+    """Return where the first administrator's token is written, readable by its owner only."""
+    return settings.store.home / "tokens" / "admin.token"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """A running KITTY."""
@@ -101,6 +108,11 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
                 vanished=imported.vanished,
             )
         offer = await people.first_start(clock.now())
+        if offer is not None:
+            token = await people.create_token(offer.user.id, "first start", clock.now())
+            file = first_token_file(settings)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(file, token.text)
         house = House(settings, places, people)
         await stack.enter_async_context(places.bus)
         if not await places.bus.ready(_CONNECT_WITHIN):

@@ -1,6 +1,6 @@
 """The live names of people's things, kept ready for the grammar."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from assistant.understanding.names import Name, Names
@@ -37,7 +37,7 @@ class NamesSource:
             return False
         zones = [_zone(each) for each in await self._lab.zones()]
         devices = [_device(each) for each in await self._lab.devices()]
-        jobs = [_job(each) for each in await self._printing.jobs(limit=MAX_JOBS)]
+        jobs = _newest_of_each_name(await self._printing.jobs(limit=MAX_JOBS))
         entries = (*zones, *devices, *jobs)
         self._called = {entry.id: entry.name for entry in entries}
         self._names = Names(version=version, entries=entries)
@@ -59,6 +59,14 @@ def _device(view: DeviceView) -> Name:
         intents=device.intents,
         values=tuple(str(each) for each in device.capabilities.get("scenes", ())),
     )
+
+
+def _newest_of_each_name(jobs: Sequence[PrintJob]) -> list[Name]:
+    """Name each job once: one that is ready to print before one that has been printed."""
+    chosen: dict[str, PrintJob] = {}
+    for job in sorted(jobs, key=lambda each: each.status != "preparing"):
+        chosen.setdefault(job.name.casefold(), job)
+    return [_job(job) for job in chosen.values()]
 
 
 def _job(job: PrintJob) -> Name:

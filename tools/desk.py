@@ -108,6 +108,10 @@ class Printing(Protocol):
         """Return jobs, newest first; only those of one status if it is given."""
         ...
 
+    async def again(self, ended: PrintJob, new: JobId, asker: User, *, now: datetime) -> PrintJob:
+        """Prepare an ended job once more under a new id; the same id twice is the same job."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalView:

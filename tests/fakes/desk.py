@@ -178,6 +178,12 @@ class FakePrinting:
     async def jobs(self, *, status: str | None = None, limit: int = 50) -> Sequence[PrintJob]:
         return [job for job in self.all_jobs if status in {None, job.status}][:limit]
 
+    async def again(self, ended: PrintJob, new: JobId, asker: User, *, now: datetime) -> PrintJob:
+        job = replace(ended, id=new, status="preparing", device=None, completed_at=None)
+        if job not in self.all_jobs:
+            self.all_jobs.insert(0, job)
+        return job
+
 
 @dataclass
 class FakeApprovals:

@@ -1,9 +1,10 @@
 """Starting a print that has been prepared."""
 
 from collections.abc import Sequence
+from uuid import uuid5
 
 from safety.actions import StartPrint
-from safety.entities import DeviceKind
+from safety.entities import DeviceKind, JobId
 from tools import resolve
 from tools.desk import Desk, DeviceView, PrintJob
 from tools.fields import Entity
@@ -16,6 +17,7 @@ from tools.spec import Tool, ToolError, tool
 
 FAMILY = "printing"
 _MANY = 500
+_ENDED = frozenset({"completed", "failed", "aborted"})
 _JOB_WORDS = frozenset({"job", "print", "file", "part"})
 
 
@@ -44,18 +46,9 @@ async def _ready_job(desk: Desk, text: str) -> PrintJob:
         text=text, argument="job", noun="job ready to print", code="unknown_job", drop=_JOB_WORDS
     )
     found = find(text, ready, sought.drop)
-    if not found:
-        started = find(text, [_named(job) for job in await desk.printing.jobs()], sought.drop)
-        if started:
-            job = started[0].value
-            raise ToolError(
-                "job_not_ready",
-                f"{job.name} is {job.status} already. Prepare it again to print it again.",
-            )
-        raise unknown(sought, ready)
     if len(found) > 1:
         raise ambiguous(sought, found)
-    job = found[0].value
+    job = found[0].value if found else await _once_more(desk, sought, ready)
     if not job.gcode_sha256:
         raise ToolError(
             "job_incomplete",
@@ -63,6 +56,21 @@ async def _ready_job(desk: Desk, text: str) -> PrintJob:
             " Prepare it again.",
         )
     return job
+
+
+async def _once_more(desk: Desk, sought: Sought, ready: Sequence[Named[PrintJob]]) -> PrintJob:
+    """Prepare the newest job of this name again, if it has ended."""
+    jobs = [_named(job) for job in await desk.printing.jobs(limit=_MANY)]
+    matches = [each.value for each in find(sought.text, jobs, sought.drop)]
+    if not matches:
+        raise unknown(sought, ready)
+    if len({job.name.casefold() for job in matches}) > 1:
+        raise ambiguous(sought, find(sought.text, jobs, sought.drop))
+    newest = matches[0]
+    if newest.status not in _ENDED:
+        raise ToolError("job_not_ready", f"{newest.name} is {newest.status} already.")
+    new = JobId(uuid5(desk.request, f"job/{newest.id}"))
+    return await desk.printing.again(newest, new, desk.asker, now=desk.now)
 
 
 def _named(job: PrintJob) -> Named[PrintJob]:
