@@ -17,6 +17,7 @@ from assistant.words import (
     approve_path,
     need_words,
     outcome_words,
+    time_left,
     waiting_words,
     wish,
 )
@@ -183,7 +184,7 @@ class Actor:
 
     def _waits(self, gathered: Gathered, act: ActResult, pending: Pending, emit: Emit) -> Gathered:
         name = self._name_of(str(act.action.device))
-        words = waiting_words(act.action, pending, name)
+        words = waiting_words(act.action, pending, name, time_left(pending.expires_at, self._now()))
         if Need.CONFIRMATION in pending.needs:
             asked = Asked(text=words, options=("yes", "no"))
             emit(asked)

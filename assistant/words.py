@@ -134,9 +134,8 @@ def need_words(needs: Sequence[str]) -> tuple[str, ...]:
     return tuple(NEED_WORDS[need] for need in Need if need.value in needs)
 
 
-def waiting_words(action: Action, pending: Pending, name: str) -> str:
-    """Say what waits for whom, and how long."""
-    minutes = "5 minutes" if pending.needs else "a moment"
+def waiting_words(action: Action, pending: Pending, name: str, left: str = "") -> str:
+    """Say what waits for whom; `left` is how long the request lasts, in words."""
     if not pending.needs:
         return f"The request to {wish(action, name)} is being carried out."
     if Need.CONFIRMATION in pending.needs:
@@ -144,9 +143,8 @@ def waiting_words(action: Action, pending: Pending, name: str) -> str:
     people = "two people" if len(pending.needs) > 1 else "one authorised person"
     if pending.needs == {Need.SECOND_SIGNATURE}:
         people = "one more person"
-    return (
-        f"To {wish(action, name)}, {people} must sign. I am waiting; the request ends in {minutes}."
-    )
+    lasts = f" within {left}" if left else ""
+    return f"To {wish(action, name)}, {people} must sign{lasts}. I am waiting for them."
 
 
 def settled_words(action: Action, outcome: Outcome, name: str) -> str:
@@ -188,10 +186,16 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1]
 
 
-def minutes_left(expires_at: datetime, now: datetime) -> str:
-    """Say how long is left: `4 min 30 s`."""
-    left = max(0, int((expires_at - now).total_seconds()))
-    return f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"  # noqa: PLR2004
+def time_left(expires_at: datetime, now: datetime) -> str:
+    """Say how long is left: `5 minutes`, `40 seconds`."""
+    left = max(0, round((expires_at - now).total_seconds()))
+    if left < _MINUTE:
+        return f"{left} seconds"
+    minutes = round(left / _MINUTE)
+    return f"{minutes} minutes" if minutes > 1 else "1 minute"
+
+
+_MINUTE: Final = 60
 
 
 def approve_path(event: Any) -> str:
