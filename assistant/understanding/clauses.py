@@ -129,9 +129,9 @@ def _longest(
 
 def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound | None:
     peeled = grammar.intents.lexicon.peel(words)
-    matches = grammar.match(words, scene)
+    matches = grammar.match(peeled.words, scene)
     if not matches and peeled.words != words:
-        matches = grammar.match(peeled.words, scene)
+        matches = grammar.match(words, scene)
     if not matches:
         loose = grammar.loose(peeled.words, scene)
         matches = [] if loose is None else [loose]

@@ -7,19 +7,27 @@ from typing import Any, Final
 
 from hassil.expression import TextChunk
 from hassil.intents import SlotList, TextSlotList, TextSlotValue
-from hassil.recognize import recognize_all
 
 from assistant.understanding.amounts import find_amounts
 from assistant.understanding.lexicon import Words
 from assistant.understanding.mentions import Finder, Found, Target
 from assistant.understanding.sentences import Intents
 from assistant.understanding.spec import Spec
+from assistant.understanding.templates import (
+    WILDCARD,
+    Template,
+    compile_templates,
+    possible,
+)
 
 LISTS: Final = (
     "light", "lit", "dark_zone", "zone", "scene", "door", "seconds", "power", "camera",
     "camera_name", "device", "sensor", "printer", "job", "celsius", "gcode", "window",
     "event", "thing",
 )  # fmt: skip
+NOTHING_SAID: Final[dict[str, SlotList]] = {
+    name: TextSlotList(name=name, values=[]) for name in LISTS
+}
 MAX_WORDS: Final = 60
 """Words in one clause; nobody commands a machine in more, and matching must stay bounded."""
 
@@ -75,6 +83,7 @@ class Grammar:
     """The templates, compiled once."""
 
     intents: Intents
+    templates: tuple[Template, ...]
     fixed_lists: Mapping[str, SlotList]
 
     def find(self, words: Words, scene: Scene) -> Found:
@@ -106,19 +115,16 @@ class Grammar:
         return None if read is None else Match(spec=read[0], values=read[1], loose=True)
 
     def _matches(self, text: str, found: Found) -> Iterator[Match]:
-        lists = {name: _slot_list(name, found.get(name, {})) for name in LISTS}
-        for result in recognize_all(
-            text, self.intents.templates, slot_lists={**self.fixed_lists, **lists}
-        ):
-            spec = self.intents.specs[result.intent.name]
-            yield Match(
-                spec=spec,
-                values={
-                    argument: _target(entity.value)
-                    for argument, entity in result.entities.items()
-                    if argument in spec.slots
-                },
-            )
+        said = {name: _slot_list(name, found[name]) for name in LISTS if found.get(name)}
+        lists: dict[str, SlotList] = {**self.fixed_lists, **said}
+        complete = {**NOTHING_SAID, **lists}
+        for template in possible(self.templates, text, lists):
+            spec = self.intents.specs[template.intent]
+            for values in template.match(text, complete):
+                yield Match(
+                    spec=spec,
+                    values={a: _target(v) for a, v in values.items() if a in spec.slots},
+                )
 
 
 def _target(value: Any) -> Target:
@@ -145,7 +151,9 @@ def compile_grammar(intents: Intents) -> Grammar:
     ]
     return Grammar(
         intents=intents,
+        templates=compile_templates(intents.templates),
         fixed_lists={
+            WILDCARD: intents.templates.slot_lists[WILDCARD],
             "kind": TextSlotList.from_tuples(kinds, allow_template=False, name="kind"),
             "part": TextSlotList.from_tuples(parts, allow_template=False, name="part"),
         },

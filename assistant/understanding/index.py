@@ -94,6 +94,7 @@ def build(names: Names) -> Index:
     """Prepare a snapshot of names."""
     index = Index(version=names.version)
     words: set[str] = set()
+    seen: set[str] = set()
     for name in names.entries:
         index.by_id[name.id] = name
         index.kinds[name.kind].append(name)
@@ -104,8 +105,8 @@ def build(names: Names) -> Index:
         for word in {word for spelling in index.spelt[name.id] for word in spelling}:
             index.by_word[word].append(name)
             words.add(word)
-        for value in name.values:
-            index.values[plain_words(value)] = value
+        index.values |= {plain_words(value): value for value in set(name.values) - seen}
+        seen |= set(name.values)
     for word in words:
         index.by_length[len(word)].append(word)
     return index

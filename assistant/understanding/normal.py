@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from assistant.understanding.numbers import digits
+from assistant.understanding.numbers import digits, is_number
 
 MAX_TEXT: Final = 4_000
 """Characters that are looked at; the doors refuse longer text before it gets here."""
@@ -101,7 +101,15 @@ def as_written(heard: Clean, words: tuple[str, ...]) -> str:
 
 def plain_words(text: str) -> tuple[str, ...]:
     """Return a name's words the way `clean` writes an utterance's."""
+    words = text.lower().split()
+    if all(_is_plain(word) for word in words):
+        return tuple(words)
     return clean(text).words
+
+
+def _is_plain(word: str) -> bool:
+    """Return whether nothing about a word needs changing: names are many, so this is quick."""
+    return word.isascii() and word.isalnum() and word not in _CONTRACTIONS and not is_number(word)
 
 
 def _without_invisible(text: str) -> tuple[str, bool]:

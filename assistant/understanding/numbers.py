@@ -19,6 +19,11 @@ _UNIT_WORDS: Final = frozenset({
 })  # fmt: skip
 
 
+def is_number(word: str) -> bool:
+    """Return whether a word spells a number, alone or with others."""
+    return word in _UNITS or word in _TENS
+
+
 def digits(words: Sequence[str]) -> list[tuple[str, int, int]]:
     """Return the words with every spelt-out whole number below a million as digits.
 
