@@ -37,7 +37,11 @@ def bind(matches: Sequence[Match], index: Index, heard: Clean) -> Bound | None:
     if not matches:
         return None
     best = matches[0]
-    rivals = [match for match in matches if match.doubt == best.doubt]
+    rivals = [
+        match
+        for match in matches
+        if match.doubt == best.doubt and match.spec.reads == best.spec.reads
+    ]
     bound = bind_one(best, index, heard)
     if len(rivals) == 1 or best.spec.free:
         return bound
@@ -166,14 +170,21 @@ def _plain(spec: Spec, values: Mapping[str, Target], index: Index, heard: Clean)
         elif target.value is not None:
             out[argument] = target.value
         elif target.ids:
-            out[_argument_for(target.ids[0], argument, spec, index)] = target.ids[0]
+            fitting, identity = _fitting(target.ids[0], argument, spec, index)
+            out[fitting] = identity
     if "about" in out and out["about"] in index.by_id:
         out["about"] = index.by_id[out["about"]].name
     return out
 
 
-def _argument_for(identity: str, argument: str, spec: Spec, index: Index) -> str:
-    """Return the argument a thing belongs to: "the lights in the bay" are a place to look at."""
-    name = index.by_id.get(identity)
-    place = name is not None and name.kind == "zone"
-    return "zone" if place and spec.slots[argument] == "device" else argument
+def _fitting(identity: str, argument: str, spec: Spec, index: Index) -> tuple[str, str]:
+    """Return the argument and id that suit a thing.
+
+    "The lights in the bay" are a place to look at; the scene of a light is set in its place.
+    """
+    name, kind = index.by_id.get(identity), spec.slots[argument]
+    if name is not None and name.kind == "zone" and kind == "device":
+        return "zone", identity
+    if name is not None and name.kind != "zone" and kind == "zone":
+        return argument, name.zone
+    return argument, identity

@@ -101,7 +101,7 @@ class Grammar:
         for match in self._matches(" ".join(words), found):
             key = match.spec.name, repr(sorted(match.values.items()))
             matches.setdefault(key, match)
-        return sorted(matches.values(), key=lambda match: match.doubt)
+        return sorted(matches.values(), key=lambda match: (match.doubt, not match.spec.reads))
 
     def loose(self, words: Words, scene: Scene) -> Match | None:
         """Return how the words can be read by their cue words, if no template fits."""
