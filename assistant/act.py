@@ -1,6 +1,6 @@
 """Do what a reading asks for: call tools, answer the gate's questions, collect what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,20 +15,21 @@ from assistant.words import (
     NameOf,
     acts_words,
     approve_path,
+    listed,
     need_words,
-    outcome_words,
     time_left,
     waiting_words,
     wish,
 )
 from safety.actions import Action, revive
 from safety.entities import DeviceId, EventId, ZoneId
+from safety.errors import WITHDRAWN
 from safety.gate import Gate
 from safety.policy import Need
-from safety.records import Outcome, Pending
+from safety.records import Outcome, Pending, Refused
 from tools.desk import Desk
 from tools.run import ActResult, CallResult, Origin, Runner
-from tools.spec import Artifact
+from tools.spec import Answer, Artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,8 @@ class Actor:
             case Act(calls=calls) | Stop(calls=calls):
                 return await self._calls(calls, utterance, emit)
             case Confirm(event=event, yes=yes):
-                return await self._answer(EventId(UUID(event)), utterance, emit, yes=yes)
+                events = [EventId(UUID(each)) for each in event.split()]
+                return await self._answer(events, utterance, emit, yes=yes)
             case _:
                 return Gathered()
 
@@ -152,9 +154,12 @@ class Actor:
         settled = [act for act in result.acts if not isinstance(act.outcome, Pending)]
         words = acts_words(settled, self._name_of) if settled else []
         gathered = replace(gathered, said=(*gathered.said, *((text, "") for text in words)))
+        asks = [act for act in waits if _wants_yes(act.outcome)]
+        if asks:
+            gathered = self._asks(gathered, asks, emit)
         for act in waits:
-            assert isinstance(act.outcome, Pending)
-            gathered = self._waits(gathered, act, act.outcome, emit)
+            if isinstance(act.outcome, Pending) and not _wants_yes(act.outcome):
+                gathered = self._waits(gathered, act, act.outcome, emit)
         return gathered
 
     def _declined(self, gathered: Gathered, call: Call, result: CallResult, emit: Emit) -> Gathered:
@@ -182,19 +187,27 @@ class Actor:
         )
         return replace(gathered, said=said, question=asked, reread=dump_reading(ask))
 
+    def _asks(self, gathered: Gathered, acts: Sequence[ActResult], emit: Emit) -> Gathered:
+        """Ask one question for everything that wants a yes; the answer is bound to each event."""
+        wishes = [wish(act.action, self._name_of(str(act.action.device))) for act in acts]
+        words = f"Shall I {listed(wishes)}? Say yes or no."
+        asked = Asked(text=words, options=("yes", "no"))
+        emit(asked)
+        pending = acts[-1].outcome
+        assert isinstance(pending, Pending)
+        return replace(
+            gathered,
+            said=(*gathered.said, (words, "")),
+            question=asked,
+            confirm=" ".join(
+                str(act.outcome.event) for act in acts if isinstance(act.outcome, Pending)
+            ),
+            pending=self._waiting(acts[-1], pending, self._name_of(str(acts[-1].action.device))),
+        )
+
     def _waits(self, gathered: Gathered, act: ActResult, pending: Pending, emit: Emit) -> Gathered:
         name = self._name_of(str(act.action.device))
         words = waiting_words(act.action, pending, name, time_left(pending.expires_at, self._now()))
-        if Need.CONFIRMATION in pending.needs:
-            asked = Asked(text=words, options=("yes", "no"))
-            emit(asked)
-            return replace(
-                gathered,
-                said=(*gathered.said, (words, "")),
-                question=asked,
-                confirm=str(pending.event),
-                pending=self._waiting(act, pending, name),
-            )
         waiting = self._waiting(act, pending, name)
         emit(waiting)
         return replace(
@@ -225,28 +238,51 @@ class Actor:
         )
 
     async def _answer(
-        self, event: EventId, utterance: Utterance, emit: Emit, *, yes: bool
+        self, events: Sequence[EventId], utterance: Utterance, emit: Emit, *, yes: bool
     ) -> Gathered:
-        """Take a yes or a no to a low hazard, bound to its event."""
-        stored = await self._gate.proposal(event)
-        outcome: Outcome = (
-            await self._gate.confirm(event, utterance.speaker)
-            if yes
-            else await self._gate.deny(event, utterance.speaker, "")
+        """Take a yes or a no to low hazards, bound to their events."""
+        gathered = Gathered()
+        for event in events:
+            stored = await self._gate.proposal(event)
+            if stored is None:
+                gone = ("That request is gone. Please ask again.", "")
+                gathered = replace(gathered, said=(*gathered.said, gone))
+                continue
+            outcome = (
+                await self._gate.confirm(event, utterance.speaker)
+                if yes
+                else await self._gate.deny(event, utterance.speaker, "")
+            )
+            result = self._answered(event, stored.action, outcome, yes=yes)
+            emit(Acted(result=result))
+            words = (
+                [result.answer.text]
+                if result.answer is not None
+                else acts_words(result.acts, self._name_of)
+            )
+            gathered = replace(
+                gathered,
+                said=(*gathered.said, *((text, "") for text in words)),
+                calls=(*gathered.calls, call_json(result)),
+            )
+        return gathered
+
+    def _answered(
+        self, event: EventId, action: Action, outcome: Outcome, *, yes: bool
+    ) -> CallResult:
+        arguments = {"event": str(event)}
+        if not yes and isinstance(outcome, Refused) and outcome.code == WITHDRAWN:
+            name = self._name_of(str(action.device))
+            text = f"All right, I did not {wish(action, name)}."
+            return CallResult(
+                tool="withdraw_request", arguments=arguments, answer=Answer(text=text)
+            )
+        return CallResult(
+            tool="confirm" if yes else "withdraw_request",
+            arguments=arguments,
+            acts=(ActResult(action=action, outcome=outcome),),
         )
-        if stored is None:
-            return Gathered(said=(("That request is gone. Please ask again.", ""),))
-        name = self._name_of(str(stored.action.device))
-        act = ActResult(action=stored.action, outcome=outcome)
-        result = CallResult(
-            tool="confirm" if yes else "withdraw",
-            arguments={"event": str(event)},
-            acts=(act,),
-        )
-        emit(Acted(result=result))
-        words = (
-            outcome_words(stored.action, outcome, name)
-            if yes
-            else f"All right, I did not {wish(stored.action, name)}."
-        )
-        return Gathered(said=((words, ""),), calls=(call_json(result),))
+
+
+def _wants_yes(outcome: Outcome) -> bool:
+    return isinstance(outcome, Pending) and Need.CONFIRMATION in outcome.needs

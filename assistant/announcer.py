@@ -31,6 +31,8 @@ class Announcer:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._contexts: OrderedDict[str, Mapping[str, Any] | bytes] = OrderedDict()
+        self._known: OrderedDict[str, Mapping[str, Any] | bytes] = OrderedDict()
+        """What was published last: a broker that lost its memory is told again."""
         self._notes: deque[tuple[str, Mapping[str, Any], int]] = deque(maxlen=MAX_NOTES)
         self._wake = asyncio.Event()
 
@@ -50,7 +52,18 @@ class Announcer:
         """Publish a SafetyEvent's standing."""
         self._note("kitty/safety/events", body, 1)
 
+    def connected(self, up: bool) -> None:  # noqa: FBT001  # the bus calls it so
+        """Publish the known contexts again after the broker was away."""
+        if up:
+            for topic, body in self._known.items():
+                self._contexts.setdefault(topic, body)
+            self._wake.set()
+
     def _put(self, topic: str, body: Mapping[str, Any] | bytes) -> None:
+        self._known[topic] = body
+        self._known.move_to_end(topic)
+        while len(self._known) > MAX_CONTEXTS:
+            self._known.popitem(last=False)
         self._contexts[topic] = body
         self._contexts.move_to_end(topic)
         while len(self._contexts) > MAX_CONTEXTS:

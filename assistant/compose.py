@@ -142,6 +142,7 @@ class House:
         self.feed = Feed()
         self.metrics = Metrics()
         self.announcer = Announcer(places.bus)
+        places.bus.on_connection(self.announcer.connected)
         pool = places.pool
         self.ledger = PostgresLedger(pool)
         self.facts = PostgresFacts(pool)
@@ -337,6 +338,11 @@ class House:
         """Settle what was unknown by an answer that came after all."""
         result = Result.DONE if ack.ok else Result.FAILED
         command = CommandId(ack.command_id)
+        told = await self.ledger.command(command)
+        view = None if told is None else await self.lab.device(told.proposal.action.device)
+        if view is None or view.device.external_id != external_id:
+            _log.warning("late_answer_misplaced", device=external_id, command_id=str(command))
+            return
         if await self.ledger.reconcile(command, result, clock.now()):
             _log.info("late_answer", device=external_id, command_id=str(command), ok=ack.ok)
 

@@ -167,7 +167,7 @@ def acts_words(acts: Sequence[ActResult], name_of: NameOf) -> list[str]:
     together = [
         _done(actions_like(acts, on=on), names[0], "")
         if len(names) == 1
-        else f"{capital(_list([_the(each) for each in names]))} are {'on' if on else 'off'}."
+        else f"{capital(listed([_the(each) for each in names]))} are {'on' if on else 'off'}."
         for on, names in lights.items()
     ]
     return together + rest
@@ -182,8 +182,9 @@ def actions_like(acts: Sequence[ActResult], *, on: bool) -> Action:
     )
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1]
+def listed(parts: Sequence[str]) -> str:
+    """Join with commas and a last "and"."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
 def time_left(expires_at: datetime, now: datetime) -> str:

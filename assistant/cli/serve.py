@@ -6,6 +6,7 @@ Loaded only when one of them runs (see app).
 import asyncio
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,7 +129,7 @@ KITTY and its demo lab are running at {url}
   Sign in as the operator, once, at
     {link}
   or talk here, as the operator, in another terminal:
-    kitt chat{home}
+    {kitt} chat{home}
 
   Three things to say:
     turn on the welding bay lights
@@ -136,10 +137,20 @@ KITTY and its demo lab are running at {url}
     unlock the welding bay door
 
   The door waits for two people, each with their own key:
-    kitt approve{home} --as engineer --key {keys}/engineer.pem
-    kitt approve{home} --as safety --key {keys}/safety.pem
+    {kitt} approve{home} --as engineer --key {keys}/engineer.pem
+    {kitt} approve{home} --as safety --key {keys}/safety.pem
 
   Everything is in {folder}. Stop with Ctrl-C."""
+
+
+def program() -> str:
+    """Return what to type for `kitt` here: its name if that is found, else where it lies."""
+    own = Path(sys.argv[0]).absolute()
+    found = shutil.which("kitt")
+    if found is not None and Path(found).resolve() == own.resolve():
+        return "kitt"
+    near = own.is_relative_to(Path.cwd())
+    return shlex.quote(str(own.relative_to(Path.cwd()) if near else own))
 
 
 def welcome(info: Info, link: str, *, usual_home: bool) -> str:
@@ -147,6 +158,7 @@ def welcome(info: Info, link: str, *, usual_home: bool) -> str:
     return _WELCOME.format(
         url=info.url,
         link=link,
+        kitt=program(),
         home="" if usual_home else f" --home {shlex.quote(str(info.home))}",
         keys=shlex.quote(str(info.home / "keys")),
         folder=info.home,

@@ -39,21 +39,17 @@ _ZONES: Final[LiteralString] = """
 select id, slug, name, hazard_level, requires_ppe, unifi_door_ids, aliases
 from zones order by name, id
 """
-# Somebody is where they were seen last: a newer sighting elsewhere takes them out of here.
+# As the gate counts presence: the newest sighting in this very zone, within its time to live.
 _PRESENT: Final[LiteralString] = (
     "select "
     + USER_COLUMNS
     + """, newest.source, newest.observed_at
 from users u
 cross join lateral (
-    select seen.* from zones z
-    cross join lateral (
-        select p.zone_id, p.source, p.status, p.observed_at from zone_presences p
-        where p.zone_id = z.id and p.user_id = u.id and p.observed_at <= %(now)s
-        order by p.observed_at desc limit 1) seen
-    where seen.status <> 'unknown' and (seen.status = 'present' or seen.zone_id = %(zone)s)
-    order by seen.observed_at desc, (seen.zone_id = %(zone)s) desc limit 1) newest
-where newest.zone_id = %(zone)s and newest.status = 'present'
+    select p.source, p.status, p.observed_at from zone_presences p
+    where p.zone_id = %(zone)s and p.user_id = u.id and p.observed_at <= %(now)s
+    order by p.observed_at desc limit 1) newest
+where newest.status = 'present'
   and newest.observed_at >= %(now)s - coalesce(
       (select presence_ttl from access_policies where zone_id = %(zone)s and active),
       interval '15 minutes')

@@ -149,8 +149,9 @@ def test_escaped_text_cannot_leave_its_line(text: str) -> None:
 
 def test_gcode_is_shown_line_by_line(kitt: Kitt, script: Scripted, home: Path) -> None:
     device, zone, file = DeviceId(UUID(int=2)), ZoneId(UUID(int=1)), str(key_file(home))
-    action = SendGcode(device=device, zone=zone, gcode="G28\nM104 S300\x07")
-    offer(script, canonical(document(action)))
+    shown = document(SendGcode(device=device, zone=zone, gcode="G28\nM104 S300"))
+    shown["action"]["arguments"]["gcode"] += "\x07"  # no gate writes this, but a server may lie
+    offer(script, canonical(shown))
     ran = kitt("approve", EVENT, "--key", file, typed="no\n")
     lines = [line.strip() for line in ran.out.splitlines()]
     assert r'"M104 S300\x07"' in lines

@@ -17,7 +17,7 @@ from cli.scripted import Kitt
 
 from assistant.cli.leave import Code, CommandError
 from assistant.cli.running import Info, announced, run
-from assistant.cli.serve import description, welcome
+from assistant.cli.serve import description, program, welcome
 from infra.db import StoreUnavailableError
 from infra.settings import Settings
 
@@ -154,11 +154,11 @@ def test_what_programs_are_told(tmp_path: Path) -> None:
 def test_what_people_are_told(tmp_path: Path) -> None:
     said = welcome(info(tmp_path), "http://127.0.0.1:8400/once", usual_home=False)
     for words in (
-        "http://127.0.0.1:8400/once", "unlock the welding bay door", f"kitt chat --home {tmp_path}",
+        "http://127.0.0.1:8400/once", "unlock the welding bay door", f"{program()} chat --home {tmp_path}",
         f"--as engineer --key {tmp_path}/keys/engineer.pem", "--as safety", "Ctrl-C",
     ):  # fmt: skip
         assert words in said
-    assert f"kitt chat --home {tmp_path}" not in welcome(info(tmp_path), "x", usual_home=True)
+    assert f" chat --home {tmp_path}" not in welcome(info(tmp_path), "x", usual_home=True)
 
 
 def test_help_is_quick_and_loads_no_server() -> None:

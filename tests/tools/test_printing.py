@@ -191,7 +191,7 @@ async def test_a_job_made_for_another_printer_says_for_which(call: Call, room: R
 
 async def test_jobs_that_cannot_start(call: Call, gate: NotingGate, room: Room) -> None:
     room.printing.all_jobs = [
-        make_job("old", status="completed"),
+        make_job("old", status="printing"),
         make_job("bare", gcode_sha256=""),
         make_job("twin", id=make_id("a")),
         make_job("twin", id=make_id("b")),
@@ -206,6 +206,20 @@ async def test_jobs_that_cannot_start(call: Call, gate: NotingGate, room: Room) 
     assert gate.proposed == []
     await call("start_print", job="sign")
     assert gate.proposed[0].device == room.view("Snapmaker").device.id
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "aborted"])
+async def test_an_ended_job_is_prepared_again_once(
+    call: Call, gate: NotingGate, room: Room, status: str
+) -> None:
+    room.printing.all_jobs = [make_job("cube", status=status)]
+    ended = room.printing.all_jobs[0]
+    await call("start_print", job="cube", printer="MK4")
+    await call("start_print", job=str(ended.id), printer="MK4")
+    jobs = {action.job for action in gate.proposed}
+    assert len(jobs) == 1
+    assert ended.id not in jobs
+    assert [job.status for job in room.printing.all_jobs] == ["preparing", status]
 
 
 # -- pausing, resuming, aborting --------------------------------------------------------------

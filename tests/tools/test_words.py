@@ -37,7 +37,9 @@ HERE = {"device": DeviceId(uuid4()), "zone": ZoneId(uuid4())}
         ),
         (SendGcode(**HERE, gcode="G28\nM104 S200"), "MK4", "send `G28 / M104 S200` to MK4"),
         (
-            StartPrint(**HERE, job=JobId(uuid4()), gcode_path="a/hinge.gcode", gcode_sha256="0"),
+            StartPrint(
+                **HERE, job=JobId(uuid4()), gcode_path="a/hinge.gcode", gcode_sha256="0" * 64
+            ),
             "MK4",
             "print hinge.gcode on MK4",
         ),
