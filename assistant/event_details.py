@@ -73,7 +73,7 @@ class Details:
             signers=event.signers,
             tainted=proposal.tainted,
         )
-        verdict = assess(proposal.action, proposal.requester, seen, support, self.now())
+        verdict = assess(proposal.action, seen, support, self.now())
         needs = verdict.needs if isinstance(verdict, Waits) else event.needs
         return need_words([need.value for need in needs])
 

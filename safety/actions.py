@@ -6,6 +6,7 @@ HIGH unless a subclass lowers it: a new kind of action is dangerous until someon
 says otherwise.  Making safe (stop, pause, lock, cut power) is NONE and never waits.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -20,8 +21,15 @@ BED_RANGE_C: Final = (0, 120)
 """Celsius a bed may be told at all (origin's slicer range); a device may set less."""
 MAX_GCODE: Final = 2_000
 """Characters of raw G-code in one action: what a person can still read before signing."""
+MAX_SCENE: Final = 200
+"""Characters in the name of a scene."""
 MAX_UNLOCK_SECONDS: Final = 60
 """A door is never left open by KITTY longer than this."""
+
+# What a signer reads must be what is sent: nothing invisible, nothing that moves a cursor.
+_GCODE: Final = re.compile(r"[\x20-\x7e\n\t]+")
+_PATH: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff/][^\x00-\x1f\x7f\ud800-\udfff]{0,1023}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class InvalidActionError(ValueError):
@@ -80,6 +88,10 @@ class SwitchLight(Action):
 
     on: bool
 
+    def __post_init__(self) -> None:
+        if type(self.on) is not bool:
+            raise InvalidActionError(f"on must be true or false, not {self.on!r}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetScene(Action):
@@ -90,6 +102,10 @@ class SetScene(Action):
     device_kinds: ClassVar[frozenset[DeviceKind]] = frozenset({DeviceKind.LIGHT})
 
     scene: str
+
+    def __post_init__(self) -> None:
+        if not self.scene.isprintable() or not 1 <= len(self.scene) <= MAX_SCENE:
+            raise InvalidActionError(f"scene must be a name of 1 to {MAX_SCENE} characters")
 
     def beyond(self, capabilities: Mapping[str, Any]) -> str | None:
         """Refuse a scene the light does not have."""
@@ -156,6 +172,12 @@ class StartPrint(Action):
     gcode_sha256: str
     """Hash of that file, lower-case hex; what was approved is what is printed."""
 
+    def __post_init__(self) -> None:
+        if not _SHA256.fullmatch(self.gcode_sha256):
+            raise InvalidActionError("gcode_sha256 must be 64 lower-case hexadecimal digits")
+        if not _PATH.fullmatch(self.gcode_path) or ".." in self.gcode_path.split("/"):
+            raise InvalidActionError(f"{self.gcode_path!r} is not a key of the artifact store")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PausePrint(Action):
@@ -197,6 +219,8 @@ class SetTemperature(Action):
     celsius: int
 
     def __post_init__(self) -> None:
+        if not isinstance(self.part, HeatedPart):
+            raise InvalidActionError(f"part must be a heated part, not {self.part!r}")
         low, high = NOZZLE_RANGE_C if self.part is HeatedPart.NOZZLE else BED_RANGE_C
         _within("celsius", self.celsius, low, high)
 
@@ -220,10 +244,15 @@ class SendGcode(Action):
     gcode: str
 
     def __post_init__(self) -> None:
-        _within("length of gcode", len(self.gcode.strip()), 1, MAX_GCODE)
+        _within("length of gcode", len(self.gcode), 1, MAX_GCODE)
+        if not _GCODE.fullmatch(self.gcode) or not self.gcode.strip():
+            raise InvalidActionError("gcode must be plain ASCII text, one command a line")
 
 
 def _within(name: str, value: int, low: int, high: int) -> None:
+    # Exactly int: true is not one second, and 10.5 would not survive the ledger.
+    if type(value) is not int:
+        raise InvalidActionError(f"{name} must be a whole number, not {value!r}")
     if not low <= value <= high:
         raise InvalidActionError(f"{name} must be from {low} to {high}, not {value}")
 

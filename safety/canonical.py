@@ -7,7 +7,7 @@ text, so that every implementation reads the same value back.
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import rfc8785
@@ -16,6 +16,11 @@ from safety.actions import Action
 from safety.entities import AccessPolicy, Device, DeviceKind, EventId, Hazard, User, Zone
 
 FORMAT: Final = "kitty.safety_event/1"
+MAX_DOCUMENT: Final = 65_536
+"""Bytes of a document that people can be asked to sign."""
+SOME_PROTECTION: Final = "protective equipment"
+"""What signers vouch for where a zone asks for equipment and its policy names none."""
+_SAFE_INTEGER: Final = 2**53
 
 SALIENT_STATE: Final[Mapping[DeviceKind, tuple[str, ...]]] = {
     DeviceKind.DOOR: ("locked",),
@@ -34,12 +39,15 @@ def salient_state(kind: DeviceKind, state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scalar(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if value is None or isinstance(value, bool | str):
+        return value
+    exact = isinstance(value, int) and abs(value) < _SAFE_INTEGER
+    return value if exact else str(value)
 
 
 def timestamp(moment: datetime) -> str:
     """Write a moment as signed events have it: ISO 8601, microseconds, UTC offset."""
-    return moment.isoformat(timespec="microseconds")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def event_document(
@@ -88,7 +96,7 @@ def event_document(
             "roles": sorted(policy.required_roles),
             "presence": policy.requires_presence,
         },
-        "ppe": list(policy.ppe) if zone.requires_ppe else [],
+        "ppe": list(policy.ppe or (SOME_PROTECTION,)) if zone.requires_ppe else [],
         "device_state": salient_state(device.kind, state),
         "evidence": dict(evidence),
         "tainted": tainted,
@@ -98,12 +106,20 @@ def event_document(
     }
 
 
+class CanonicalFormError(ValueError):
+    """These are not, or cannot become, the canonical JSON of a SafetyEvent."""
+
+
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Return the canonical JSON (RFC 8785).
 
-    Raises rfc8785.CanonicalizationError for integers beyond 2^53, NaN or values that are not JSON.
+    Raises CanonicalFormError for integers beyond 2^53, NaN, half characters, values that are
+    not JSON.
     """
-    return rfc8785.dumps(dict(document))
+    try:
+        return rfc8785.dumps(dict(document))
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise CanonicalFormError(f"cannot be written as canonical JSON: {error}") from None
 
 
 def digest(body: bytes) -> bytes:
@@ -111,22 +127,21 @@ def digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-class CanonicalFormError(ValueError):
-    """The bytes are not the canonical JSON of a SafetyEvent."""
+def check_size(body: bytes) -> None:
+    """Raise CanonicalFormError if this is more than people can be asked to sign."""
+    if len(body) > MAX_DOCUMENT:
+        raise CanonicalFormError(f"{len(body)} bytes are too many; at most {MAX_DOCUMENT}")
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Read signed bytes back; refuse anything that is not exactly its own canonical form."""
+    check_size(body)
     try:
         document = json.loads(body)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise CanonicalFormError(f"not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise CanonicalFormError(f"not a document of format {FORMAT!r}")
-    try:
-        again = canonical(document)
-    except rfc8785.CanonicalizationError as error:
-        raise CanonicalFormError(str(error)) from None
-    if again != body:
+    if canonical(document) != body:
         raise CanonicalFormError("not in canonical form (RFC 8785)")
     return document

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar, final
+from typing import Any, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, final
 
 from safety.actions import Action
 from safety.entities import CommandId, Device, EventId
@@ -43,12 +43,19 @@ class Permit(Generic[A_co]):
         if seal is not _SEAL:
             raise TypeError("only the gate issues permits")
 
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        raise TypeError("a permit is neither copied nor stored")
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise TypeError("a permit is neither copied nor stored")
+
 
 class Driver(Protocol[A_contra]):
     """Carries out one kind of action.
 
     `before_send` must be awaited once, right before the command can first reach the wire:
-    from then on a lost answer means "unknown", not "failed".
+    from then on a lost answer means "unknown", not "failed".  When the command must not be
+    sent (any more) it raises: nothing is sent then, and the driver lets the error pass.
     """
 
     async def __call__(

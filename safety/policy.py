@@ -54,13 +54,13 @@ NEED_WORDS: Final[Mapping[Need, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """A person whose signature on the event has been verified, as they stand now."""
+    """Somebody who signed the event, as they stand now."""
 
     user: UserId
     key: KeyId
     roles: frozenset[Role]
     valid: bool = True
-    """False when the key was revoked or the person disabled since."""
+    """False when the signature does not verify, the key was revoked or the person disabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,8 @@ class Circumstances:
     policy: AccessPolicy | None
     state: Mapping[str, Any] = field(default_factory=dict)
     """What the device last reported."""
+    requester: User | None = None
+    """Who asks, as they stand now; None if unknown or disabled."""
     presence: ZonePresence | None = None
     """The newest sighting of the requester in the zone."""
     has_driver: bool = True
@@ -131,21 +133,22 @@ def effective_hazard(
 
 
 def assess(
-    action: Action,
-    requester: User,
-    circumstances: Circumstances,
-    support: Support,
-    now: datetime,
+    action: Action, circumstances: Circumstances, support: Support, now: datetime
 ) -> Assessment:
     """Return whether the action may run now, waits for people, or is refused."""
     unfit = _unfit(action, circumstances)
     if unfit is not None:
         return unfit
-    zone, policy = circumstances.zone, circumstances.policy
+    zone, policy, requester = circumstances.zone, circumstances.policy, circumstances.requester
+    if requester is None and not action.makes_safe:
+        return Refusal(
+            "unknown_person", "Whoever asked may not ask any more. An admin can let them in again."
+        )
     hazard = effective_hazard(action, zone, policy, tainted=support.tainted)
     if hazard is Hazard.NONE:
         return Clear(hazard)
     assert zone is not None
+    assert requester is not None
     if policy is None:
         return Refusal(
             "no_policy",
@@ -231,13 +234,18 @@ def may_sign(roles: frozenset[Role], policy: AccessPolicy) -> bool:
     return bool(roles & policy.required_roles)
 
 
+def counted(signers: tuple[Signer, ...], policy: AccessPolicy) -> tuple[Signer, ...]:
+    """Return those whose signatures count under this policy."""
+    return tuple(each for each in signers if each.valid and may_sign(each.roles, policy))
+
+
 def _missing(hazard: Hazard, policy: AccessPolicy, support: Support) -> frozenset[Need]:
     if hazard is Hazard.LOW:
         return frozenset() if support.confirmed else frozenset({Need.CONFIRMATION})
-    counted = [s for s in support.signers if s.valid and may_sign(s.roles, policy)]
+    signers = counted(support.signers, policy)
     # People and keys both count: two keys of one person are one person,
     # and a key shared by two people is one key.
-    have = min(len({s.user for s in counted}), len({s.key for s in counted}))
+    have = min(len({s.user for s in signers}), len({s.key for s in signers}))
     wanted = QUORUM[hazard]
     if have >= wanted:
         return frozenset()

@@ -15,7 +15,7 @@ class Facts(Protocol):
     """What the gate must know about the world; read afresh each time it is asked."""
 
     async def circumstances(self, action: Action, requester: UserId) -> Circumstances:
-        """Return device, zone, policy, reported state and the requester's newest sighting."""
+        """Return device, zone, policy, reported state, the requester and their newest sighting."""
         ...
 
     async def user(self, user: UserId) -> User | None:
@@ -34,12 +34,12 @@ class Ledger(Protocol):
         """Log a decision that leaves no other trace."""
         ...
 
-    async def open_event(self, event: SafetyEvent, entry: LogEntry) -> SafetyEvent:
-        """Store a waiting event; return the earlier one if its proposal key is known."""
+    async def open_event(self, event: SafetyEvent, entry: LogEntry) -> bool:
+        """Store a waiting event; False if its proposal key is known, from whatever it led to."""
         ...
 
     async def event(self, event: EventId) -> SafetyEvent | None:
-        """Return an event with its signers as they stand now."""
+        """Return an event with its signatures, their keys and owners as they stand now."""
         ...
 
     async def event_of(self, proposal: UUID) -> SafetyEvent | None:
@@ -57,7 +57,7 @@ class Ledger(Protocol):
     async def approve(
         self, event: EventId, approved_by: UserId, signature: str, at: datetime, entry: LogEntry
     ) -> bool:
-        """Move pending to approved; False if somebody else settled it."""
+        """Move pending to approved; False if it was settled before or lacks signatures."""
         ...
 
     async def deny(
@@ -67,15 +67,15 @@ class Ledger(Protocol):
         ...
 
     async def claim(self, event: SafetyEvent, command: Command, entry: LogEntry) -> bool:
-        """Consume the approval and store its one command, atomically; False if consumed."""
+        """Consume the approval and store its one command, atomically; False if it cannot be."""
         ...
 
     async def abandon(self, event: EventId, reason: str, at: datetime, entry: LogEntry) -> bool:
         """Note that an approved event ran out before it was claimed; it never runs."""
         ...
 
-    async def open_command(self, command: Command, entry: LogEntry) -> Command:
-        """Store a command that needs no event; return the earlier one of its proposal key."""
+    async def open_command(self, command: Command, entry: LogEntry) -> bool:
+        """Store a command that needs no event; False if its proposal key is known."""
         ...
 
     async def command_of(self, proposal: UUID) -> Command | None:
@@ -98,7 +98,10 @@ class Ledger(Protocol):
         ...
 
     async def reconcile(self, command: CommandId, result: Result, at: datetime) -> bool:
-        """Settle an unknown result by what the device said later; False if it was not unknown."""
+        """Settle what is unknown by what the device said later; False if it was not unknown.
+
+        A sent command whose deadline is over and that nobody has closed yet is unknown too.
+        """
         ...
 
     async def open_commands(self) -> Sequence[Command]:

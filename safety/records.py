@@ -15,11 +15,14 @@ from safety.entities import (
     Hazard,
     KeyId,
     PolicyId,
+    PublicKey,
     RequestId,
+    Role,
     User,
     UserId,
 )
 from safety.policy import Need, Signer
+from safety.signatures import verify
 
 
 class EventStatus(StrEnum):
@@ -93,6 +96,18 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endorsement:
+    """A signature as it is stored, with its key and its owner as they stand now."""
+
+    key: PublicKey
+    value: bytes
+    roles: frozenset[Role]
+    """What the key's owner is trusted with now."""
+    disabled: bool = False
+    """Whether the owner may not act any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyEvent:
     """A hazardous action that waits, or waited, for people."""
 
@@ -111,14 +126,29 @@ class SafetyEvent:
     status: EventStatus = EventStatus.PENDING
     needs: frozenset[Need] = frozenset()
     confirmed_at: datetime | None = None
-    signers: tuple[Signer, ...] = ()
-    """Everyone who signed, with the roles they hold now."""
+    endorsements: tuple[Endorsement, ...] = ()
+    """What is stored as signatures under the event, oldest first."""
     reason_code: str | None = None
     reason: str | None = None
     consumed_by: CommandId | None = None
     abandoned: bool = False
     """Approved, but it ran out before it was claimed: it never runs."""
     created_at: datetime
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Everyone who signed.  Each signature is verified anew: a stored row proves nothing."""
+        return tuple(
+            Signer(
+                user=each.key.user,
+                key=each.key.id,
+                roles=each.roles,
+                valid=not each.disabled
+                and each.key.revoked_at is None
+                and verify(each.key, each.value, self.digest),
+            )
+            for each in self.endorsements
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

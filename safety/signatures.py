@@ -21,6 +21,26 @@ MAX_SPKI: Final = 200
 MAX_SIGNATURE: Final = 80
 """Bytes; a DER-encoded P-256 signature has at most 72, an Ed25519 one exactly 64."""
 DIGEST_BYTES: Final = 32
+_WEAK: Final = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    )
+)
+"""Ed25519 points of small order: under such a key anybody can sign."""
 
 
 class KeyRefusedError(ValueError):
@@ -35,10 +55,16 @@ def _load(spki: bytes) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyRefusedError(f"not a DER public key: {error}") from None
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return key
-    raise KeyRefusedError("use an Ed25519 or a P-256 key")
+        if key.public_bytes_raw() in _WEAK:
+            raise KeyRefusedError("that key is weak: anybody could sign with it")
+    elif not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
+        raise KeyRefusedError("use an Ed25519 or a P-256 key")
+    # One key, one spelling: written in two ways it would count as two keys.
+    if spki != key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    ):
+        raise KeyRefusedError("write the public key as plain DER, with the point uncompressed")
+    return key
 
 
 def algorithm_of(spki: bytes) -> str:

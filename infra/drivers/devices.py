@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+from pydantic import ValidationError
+
 from infra.drivers.mqtt_devices import Ack, CommandLink, NoAck, NotSent
 from infra.wire import CommandMessage
 from safety.actions import Action
@@ -19,20 +21,12 @@ class MqttDriver:
         self, permit: Permit[Action], /, *, before_send: Callable[[], Awaitable[None]]
     ) -> Receipt:
         """Send the permitted command and wait for the device's answer."""
-        action = permit.action
-        answer = await self._link.send(
-            CommandMessage(
-                command_id=permit.command,
-                device=permit.device.external_id,
-                intent=action.intent,
-                payload=action.arguments,
-                issued_at=permit.issued_at,
-                deadline=permit.deadline,
-                correlation_id=permit.correlation,
-                safety_event_id=permit.event,
-            ),
-            before_send=before_send,
-        )
+        try:
+            command = _command(permit)
+        except ValidationError as error:
+            fields = ", ".join(str(each["loc"][0]) for each in error.errors())
+            return Rejected(code="bad_command", detail=f"it cannot be written: {fields}")
+        answer = await self._link.send(command, before_send=before_send)
         match answer:
             case Ack(ok=True, detail=detail, at=at):
                 return Carried(at=at, detail=detail or "")
@@ -42,3 +36,17 @@ class MqttDriver:
                 return Rejected(code=code, detail="nothing was sent")
             case NoAck():
                 return NoAnswer()
+
+
+def _command(permit: Permit[Action]) -> CommandMessage:
+    action = permit.action
+    return CommandMessage(
+        command_id=permit.command,
+        device=permit.device.external_id,
+        intent=action.intent,
+        payload=action.arguments,
+        issued_at=permit.issued_at,
+        deadline=permit.deadline,
+        correlation_id=permit.correlation,
+        safety_event_id=permit.event,
+    )

@@ -169,10 +169,10 @@ class CommandLink:
         if expected != device:
             self.counters.misplaced += 1
             _log.warning("ack_misplaced", command_id=str(ack.command_id), device=device)
-        elif answers:
+        elif waiting := [answer for answer in answers if not answer.done()]:
             self._remember(ack.command_id, device)
             del self._waiting[ack.command_id]
-            for answer in answers:
+            for answer in waiting:
                 answer.set_result(ack)
         elif self._answered.get(ack.command_id) == device:
             self.counters.duplicates += 1

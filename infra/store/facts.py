@@ -28,12 +28,15 @@ from safety.entities import (
 )
 from safety.policy import Circumstances
 
-_CIRCUMSTANCES: Final[LiteralString] = """
+_CIRCUMSTANCES: Final[LiteralString] = (
+    """
 select d.id, d.external_id, d.name, d.kind, d.zone_id, d.capabilities, d.online_state, d.last_seen,
        d.state, z.slug, z.name as zone_name, z.hazard_level, z.requires_ppe, z.unifi_door_ids,
        p.id as policy_id, p.name as policy_name, p.required_roles, p.requires_dual_confirm,
        p.requires_presence, p.pqe_checks, p.version, p.presence_ttl,
-       s.source, s.status, s.observed_at
+       s.source, s.status, s.observed_at, """
+    + USER_COLUMNS
+    + """
 from devices d
 join zones z on z.id = d.zone_id
 left join access_policies p on p.zone_id = z.id and p.active
@@ -41,8 +44,10 @@ left join lateral (
     select source, status, observed_at from zone_presences
     where zone_id = d.zone_id and user_id = %(user)s
     order by observed_at desc limit 1) s on %(hazardous)s
+left join users u on u.id = %(user)s and u.disabled_at is null
 where d.id = %(device)s
 """
+)
 
 
 class PostgresFacts:
@@ -52,7 +57,7 @@ class PostgresFacts:
         self._pool = pool
 
     async def circumstances(self, action: Action, requester: UserId) -> Circumstances:
-        """Return device, zone, policy, reported state and the requester's newest sighting."""
+        """Return device, zone, policy, reported state, the requester and their newest sighting."""
         row = await self._one(
             _CIRCUMSTANCES,
             {"device": action.device, "user": requester, "hazardous": not action.makes_safe},
@@ -72,6 +77,7 @@ class PostgresFacts:
             ),
             policy=_policy(row, zone),
             state=row["state"],
+            requester=None if row["user_id"] is None else user_of(row),
             presence=_presence(row, zone, requester),
         )
 

@@ -1,8 +1,10 @@
 """Turn rows of the gate's tables into the gate's values."""
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 from safety.actions import revive
 from safety.entities import (
@@ -13,16 +15,18 @@ from safety.entities import (
     Hazard,
     KeyId,
     PolicyId,
+    PublicKey,
     RequestId,
     Role,
     User,
     UserId,
     ZoneId,
 )
-from safety.policy import Need, Signer
+from safety.policy import Need
 from safety.records import (
     Command,
     CommandStatus,
+    Endorsement,
     EventStatus,
     Proposal,
     Result,
@@ -80,7 +84,7 @@ def event_of(row: Row) -> SafetyEvent:
         status=EventStatus(row["status"]),
         needs=frozenset(Need(each) for each in row["needs"]),
         confirmed_at=row["confirmed_at"],
-        signers=tuple(_signer(each) for each in row["signers"]),
+        endorsements=tuple(_endorsement(each) for each in row["endorsements"]),
         reason_code=row["reason_code"],
         reason=row["reason"],
         consumed_by=None if consumed is None else CommandId(consumed),
@@ -91,12 +95,20 @@ def event_of(row: Row) -> SafetyEvent:
     )
 
 
-def _signer(each: Mapping[str, Any]) -> Signer:
-    return Signer(
-        user=UserId(each["user"]),
-        key=KeyId(each["key"]),
+def _endorsement(each: Mapping[str, Any]) -> Endorsement:
+    revoked = each["revoked_at"]
+    return Endorsement(
+        key=PublicKey(
+            id=KeyId(each["key"]),
+            user=UserId(UUID(each["user"])),
+            algorithm=each["algorithm"],
+            spki=base64.b64decode(each["spki"]),
+            label=each["label"],
+            revoked_at=None if revoked is None else datetime.fromisoformat(revoked),
+        ),
+        value=base64.b64decode(each["signature"]),
         roles=frozenset(Role(role) for role in each["roles"]),
-        valid=each["valid"],
+        disabled=each["disabled"],
     )
 
 
@@ -104,6 +116,7 @@ def command_of(row: Row) -> Command:
     """Build a Command from a row of COMMAND_QUERY."""
     device, zone = DeviceId(row["device_id"]), ZoneId(row["zone_id"])
     event, outcome = row["safety_event_id"], row["outcome"]
+    done = outcome == Result.DONE
     closed: datetime | None = row["closed_at"]
     return Command(
         id=CommandId(row["id"]),
@@ -114,7 +127,7 @@ def command_of(row: Row) -> Command:
         created_at=row["created_at"],
         deadline=row["deadline"],
         result=None if outcome is None else Result(outcome),
-        code=row["failure_code"],
-        detail=row["failure_detail"] or (row["receipt"] or {}).get("detail"),
+        code=None if done else row["failure_code"],
+        detail=(row["receipt"] or {}).get("detail") if done else row["failure_detail"],
         closed_at=closed,
     )

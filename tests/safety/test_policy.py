@@ -131,10 +131,11 @@ def cases(draw: st.DrawFn, kinds: tuple[type[Action], ...] = KINDS):
         device=draw(st.sampled_from([device, None])),
         zone=draw(st.none() | zones),
         policy=draw(policies),
+        requester=draw(st.none() | users),
         presence=draw(presences),
         has_driver=draw(st.booleans()),
     )
-    return action, draw(users), seen, draw(supports)
+    return action, seen, draw(supports)
 
 
 def good(kind: type[Action], level: HazardLevel = HazardLevel.HIGH) -> Circumstances:
@@ -149,6 +150,7 @@ def good(kind: type[Action], level: HazardLevel = HazardLevel.HIGH) -> Circumsta
             online_state=OnlineState.ONLINE,
         ),
         zone=Zone(id=ZONE, slug="z", name="Z", hazard_level=level),
+        requester=ADA,
         policy=AccessPolicy(
             id=PolicyId(UUID(int=4)),
             name="p",
@@ -174,10 +176,11 @@ ADA = User(
 
 @given(cases())
 def test_nothing_hazardous_runs_without_what_the_table_says(case):
-    action, user, seen, support = case
-    if not isinstance(assess(action, user, seen, support, NOW), Clear):
+    action, seen, support = case
+    if not isinstance(assess(action, seen, support, NOW), Clear):
         return
     hazard = effective_hazard(action, seen.zone, seen.policy, tainted=support.tainted)
+    assert seen.requester is not None or action.makes_safe
     valid = (
         [s for s in support.signers if s.valid and s.roles & seen.policy.required_roles]
         if (seen.policy)
@@ -185,23 +188,23 @@ def test_nothing_hazardous_runs_without_what_the_table_says(case):
     )
     if hazard is Hazard.LOW:
         assert support.confirmed
-        assert user.roles & seen.policy.required_roles
+        assert seen.requester.roles & seen.policy.required_roles
     if hazard >= Hazard.MEDIUM:
         assert valid
     if hazard is Hazard.HIGH:
         assert len({s.user for s in valid}) >= 2
         assert len({s.key for s in valid}) >= 2
-        assert {s.user for s in valid} - {user.id}
+        assert {s.user for s in valid} - {seen.requester.id}
         assert seen.presence is not None
         assert seen.presence.status is PresenceStatus.PRESENT
-        assert (seen.presence.user, seen.presence.zone) == (user.id, ZONE)
+        assert (seen.presence.user, seen.presence.zone) == (seen.requester.id, ZONE)
         assert timedelta(0) <= NOW - seen.presence.observed_at <= seen.policy.presence_ttl
 
 
 @given(cases())
 def test_whatever_is_unknown_is_refused(case):
-    action, user, seen, support = case
-    verdict = assess(action, user, seen, support, NOW)
+    action, seen, support = case
+    verdict = assess(action, seen, support, NOW)
     unknown = (
         seen.device is None
         or seen.zone is None
@@ -216,8 +219,8 @@ def test_whatever_is_unknown_is_refused(case):
 
 @given(cases(tuple(kind for kind in KINDS if kind.makes_safe)))
 def test_making_safe_never_waits_for_anybody(case):
-    action, user, seen, support = case
-    verdict = assess(action, user, seen, support, NOW)
+    action, seen, support = case
+    verdict = assess(action, seen, support, NOW)
     assert not isinstance(verdict, Waits)
     if isinstance(verdict, Refusal):
         assert verdict.code in {
@@ -231,9 +234,9 @@ def test_making_safe_never_waits_for_anybody(case):
 
 @given(cases(), signers)
 def test_more_signatures_never_make_it_need_more(case, extra):
-    action, user, seen, support = case
-    before = assess(action, user, seen, support, NOW)
-    after = assess(action, user, seen, replace(support, signers=support.signers + extra), NOW)
+    action, seen, support = case
+    before = assess(action, seen, support, NOW)
+    after = assess(action, seen, replace(support, signers=support.signers + extra), NOW)
     if isinstance(before, Clear):
         assert isinstance(after, Clear)
     if isinstance(before, Waits) and isinstance(after, Waits):
@@ -248,14 +251,14 @@ def test_more_signatures_never_make_it_need_more(case, extra):
 
 @given(cases())
 def test_taint_never_makes_it_easier(case):
-    action, user, seen, support = case
+    action, seen, support = case
     clean = effective_hazard(action, seen.zone, seen.policy, tainted=False)
     tainted = effective_hazard(action, seen.zone, seen.policy, tainted=True)
     assert tainted >= clean
-    if isinstance(assess(action, user, seen, replace(support, tainted=True), NOW), Clear):
-        assert isinstance(
-            assess(action, user, seen, replace(support, tainted=False), NOW), Clear
-        ) or (clean is Hazard.LOW)
+    if isinstance(assess(action, seen, replace(support, tainted=True), NOW), Clear):
+        assert isinstance(assess(action, seen, replace(support, tainted=False), NOW), Clear) or (
+            clean is Hazard.LOW
+        )
 
 
 @given(st.sampled_from(KINDS), zones, policies, st.booleans())
@@ -287,7 +290,7 @@ def signer(person: int, key: int) -> Signer:
 )
 def test_a_high_hazard_needs_two_people_and_two_keys(given_signers, clear):
     support = Support(signers=tuple(signer(*each) for each in given_signers))
-    verdict = assess(example(UnlockDoor), ADA, good(UnlockDoor), support, NOW)
+    verdict = assess(example(UnlockDoor), good(UnlockDoor), support, NOW)
     assert isinstance(verdict, Clear) is clear
 
 
@@ -296,7 +299,7 @@ def test_a_new_kind_of_action_is_dangerous_and_refused_until_it_is_listed():
         pass
 
     assert Novel.hazard is Hazard.HIGH
-    verdict = assess(Novel(device=DEVICE, zone=ZONE), ADA, good(UnlockDoor), Support(), NOW)
+    verdict = assess(Novel(device=DEVICE, zone=ZONE), good(UnlockDoor), Support(), NOW)
     assert isinstance(verdict, Refusal)
     assert verdict.code == "unknown_action"
 
@@ -314,4 +317,4 @@ def test_a_naive_gate_that_counts_signatures_would_be_caught():
     support = Support(signers=(signer(0, 0), signer(0, 1)))
     naive = len(support.signers) >= 2
     assert naive
-    assert not isinstance(assess(example(UnlockDoor), ADA, good(UnlockDoor), support, NOW), Clear)
+    assert not isinstance(assess(example(UnlockDoor), good(UnlockDoor), support, NOW), Clear)

@@ -1,0 +1,144 @@
+"""What the gate is made of, and the few steps that all of its parts take."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from safety import errors
+from safety.entities import CommandId, EventId, Hazard, UserId
+from safety.execution import Executor, closed_outcome
+from safety.permit import Drivers
+from safety.policy import Circumstances
+from safety.ports import Facts, Ledger
+from safety.records import (
+    Command,
+    EventStatus,
+    LogEntry,
+    Outcome,
+    Pending,
+    Proposal,
+    Refused,
+    SafetyEvent,
+    Sources,
+    entry_for,
+)
+
+RAN_OUT: Final = "It ran out before everybody had signed. Ask again if it is still wanted."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long things stay valid."""
+
+    approval: timedelta = timedelta(seconds=300)
+    """From the request to the last signature and the start (origin: 300 s)."""
+    command: timedelta = timedelta(seconds=5)
+    """From the command row to the device's deadline."""
+    patience: timedelta = timedelta(seconds=5)
+    """From the device's deadline until a lost answer counts as lost."""
+
+
+Announce = Callable[[EventId, Outcome], None]
+"""Told of every change of a waiting event; must not block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What asking, answering and settling share."""
+
+    facts: Facts
+    ledger: Ledger
+    drivers: Drivers
+    sources: Sources
+    times: Times
+    announce: Announce
+    executor: Executor
+
+    async def circumstances(self, proposal: Proposal) -> Circumstances:
+        """Look at the world afresh."""
+        seen = await self.facts.circumstances(proposal.action, proposal.requester.id)
+        return replace(seen, has_driver=self.drivers.find(proposal.action) is not None)
+
+    def command(self, proposal: Proposal, hazard: Hazard, event: SafetyEvent | None) -> Command:
+        """Make the command that carries out a proposal; nothing starts after the event's end."""
+        now = self.sources.now()
+        deadline = now + self.times.command
+        return Command(
+            id=CommandId(self.sources.new_id()),
+            proposal=proposal,
+            hazard=hazard,
+            event=None if event is None else event.id,
+            created_at=now,
+            deadline=deadline if event is None else min(deadline, event.expires_at),
+        )
+
+    async def refuse(self, proposal: Proposal, code: str, reason: str) -> Refused:
+        """Refuse what was asked for, and log it."""
+        entry = entry_for(proposal, self.sources.now(), "refused")
+        await self.ledger.refuse(replace(entry, code=code, detail={"reason": reason}))
+        return Refused(code=code, reason=reason)
+
+    async def refuse_step(
+        self, event: SafetyEvent, actor: UserId, code: str, reason: str
+    ) -> Refused:
+        """Refuse one answer to a waiting event; the event itself goes on waiting."""
+        entry = entry_for(event.proposal, self.sources.now(), "refused", event=event.id)
+        await self.ledger.refuse(replace(entry, actor=actor, code=code))
+        return Refused(code=code, reason=reason, event=event.id)
+
+    async def no_event(self, event: EventId, actor: UserId) -> Refused:
+        """Refuse an answer to something that does not exist."""
+        await self.ledger.refuse(
+            LogEntry(
+                at=self.sources.now(),
+                verdict="refused",
+                code=errors.UNKNOWN_EVENT,
+                actor=actor,
+                action=None,
+                detail={"event": str(event)},
+            )
+        )
+        return no_such_event()
+
+    async def standing(self, event_id: EventId) -> Outcome:
+        """Return what has come of an event so far; reads only."""
+        event = await self.ledger.event(event_id)
+        if event is None:
+            return no_such_event()
+        if event.status is EventStatus.DENIED:
+            return Refused(
+                code=event.reason_code or errors.DENIED_BY_PERSON,
+                reason=event.reason or "It was denied.",
+                event=event.id,
+            )
+        if event.consumed_by is not None:
+            command = await self.ledger.command(event.consumed_by)
+            if command is not None and command.result is not None:
+                return closed_outcome(command)
+        if event.abandoned:
+            return Refused(
+                code=event.reason_code or errors.EXPIRED,
+                reason=event.reason or RAN_OUT,
+                event=event.id,
+            )
+        return waiting(event)
+
+
+def waiting(event: SafetyEvent) -> Pending:
+    """Say that an event waits for people."""
+    return Pending(
+        event=event.id, hazard=event.hazard, needs=event.needs, expires_at=event.expires_at
+    )
+
+
+def no_such_event() -> Refused:
+    """Say that there is no such event."""
+    return Refused(
+        code=errors.UNKNOWN_EVENT, reason="There is no such request. List the approvals first."
+    )
+
+
+def lasts(event: SafetyEvent, now: datetime) -> bool:
+    """Tell whether an event's time is not over."""
+    return now < event.expires_at
