@@ -33,20 +33,20 @@ class Program(NamedTuple):
 
 
 EXTRAS: Final = (
-    Extra("CAD", "cadquery", "For designing parts; comes with a later release.", "uv sync --extra cad"),
-    Extra("Listening", "faster_whisper", "For free speech; comes with a later release.", "uv sync --extra voice"),
-    Extra("Listening (grammar)", "pocketsphinx", "For spoken commands; comes with a later release.",
+    Extra("CAD", "cadquery", "For designing parts (later).", "uv sync --extra cad"),
+    Extra("Listening", "faster_whisper", "For free speech (later).", "uv sync --extra voice"),
+    Extra("Listening (grammar)", "pocketsphinx", "For spoken commands (later).",
           "uv pip install pocketsphinx"),
-    Extra("Speaking", "piper", "For spoken answers; comes with a later release.", "uv sync --extra voice"),
-    Extra("Local model", "llama_cpp", "For conversation offline; comes with a later release.", "uv sync --extra local-llm"),
-    Extra("Frontier models", "litellm", "For models of providers; comes with a later release.", "uv sync --extra frontier"),
+    Extra("Speaking", "piper", "For spoken answers (later).", "uv sync --extra voice"),
+    Extra("Local model", "llama_cpp", "For talk offline (later).", "uv sync --extra local-llm"),
+    Extra("Frontier models", "litellm", "For online models (later).", "uv sync --extra frontier"),
 )  # fmt: skip
 PROGRAMS: Final = (
     Program("Chromium", ("chromium", "chromium-browser", "google-chrome", "chrome"),
             "The console's own tests run in it; people may use any browser.",
             "Install the package chromium."),
     Program("PrusaSlicer", ("prusa-slicer", "PrusaSlicer", "prusaslicer"),
-            "For slicing designs; comes with a later release.", "Install the package prusa-slicer."),
+            "For slicing designs (later).", "Install the package prusa-slicer."),
 )  # fmt: skip
 
 
