@@ -9,11 +9,15 @@ from nicegui.elements.mixins.text_element import TextElement
 from assistant.channels.console.visit import Visit
 from assistant.feed import News
 
-_PAGES: Final = (
-    ("/#chat", "forum", "Chat", "chat"),
-    ("/#board", "dashboard", "Board", "board"),
+_REST: Final = (
     ("/approvals", "draw", "Approvals", "approvals"),
     ("/routing", "alt_route", "Routing", "routing"),
+)
+_WIDE: Final = (("/", "dashboard", "Console", "console"), *_REST)
+_NARROW: Final = (
+    ("/#chat", "forum", "Chat", "chat"),
+    ("/#board", "dashboard", "Board", "board"),
+    *_REST,
 )
 _THEMES: Final = {"light": False, "dark": True}
 
@@ -38,7 +42,7 @@ class Frame:
                 self._header()
             header.move(target_index=0)
             with ui.element("nav").classes("k-bottom").props('aria-label="Pages"'):
-                self._links()
+                self._links(_NARROW)
         await self.on_approval(())
 
     async def on_approval(self, news: Sequence[News]) -> None:
@@ -54,7 +58,7 @@ class Frame:
         with ui.element("a").classes("k-brand").props('href="/" aria-label="KITTY: the console"'):
             _text("b", "KITTY")
         with ui.element("nav").classes("k-top").props('aria-label="Pages"'):
-            self._links()
+            self._links(_WIDE)
         ui.element("span").classes("k-spacer")
         with ui.element("span").classes("k-connection").props("role=status"):
             ui.element("span").classes("k-dot").props("aria-hidden=true")
@@ -86,8 +90,8 @@ class Frame:
                     _icon("logout")
                     _text("span", "Sign out")
 
-    def _links(self) -> None:
-        for path, icon, label, name in _PAGES:
+    def _links(self, pages: Sequence[tuple[str, str, str, str]]) -> None:
+        for path, icon, label, name in pages:
             with ui.element("a").props(f'href="{path}"') as link:
                 _icon(icon)
                 _text("span", label)

@@ -1,11 +1,12 @@
 """What keeps a page up to date: news from the feed, a few times a second at most."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 import structlog
+from nicegui import background_tasks
 from nicegui.client import Client
 
 from assistant.channels.console.visit import Visit
@@ -33,15 +34,13 @@ class Live:
 
     def start(self) -> None:
         """Begin; ends when the browser has been gone for a while."""
-        task = asyncio.create_task(self._run(), name="console page")
+        task = background_tasks.create(self._run(), name="console page")
         self._client.on_delete(task.cancel)
 
     async def _run(self) -> None:
         with self._visit.services.feed.listen(*self._handlers) as listener:
-            async for batch in _batches(listener):
-                if not await self._still_in():
-                    return
-                await self._hand_out(batch)
+            while await self._still_in():
+                await self._hand_out(await _batch(listener))
 
     async def _hand_out(self, batch: Sequence[News]) -> None:
         for prefix, handler in self._handlers.items():
@@ -64,16 +63,15 @@ class Live:
         return signed_in
 
 
-async def _batches(listener: Listener) -> AsyncIterator[Sequence[News]]:
-    """Yield news together; an empty batch now and then when there is none."""
-    while True:
-        batch: list[News] = []
+async def _batch(listener: Listener) -> Sequence[News]:
+    """Return the news of a moment together; none when it stays quiet for long."""
+    batch: list[News] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LOOK_AGAIN):
+            batch.append(await listener.next())
+    if batch:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_AGAIN):
-                batch.append(await listener.next())
-        if batch:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BATCH):
-                    while len(batch) < MAX_BATCH:
-                        batch.append(await listener.next())
-        yield batch
+            async with asyncio.timeout(BATCH):
+                while len(batch) < MAX_BATCH:
+                    batch.append(await listener.next())
+    return batch

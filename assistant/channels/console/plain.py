@@ -37,7 +37,7 @@ def page(title: str, body: str, *, status: int = 200, go_to: str = "") -> HTMLRe
         headers={
             "content-security-policy": _POLICY,
             "cache-control": "no-store",
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",
         },
     )
 

@@ -60,7 +60,7 @@ class Routing:
         ]
         pagination = {"rowsPerPage": _ROWS, "sortBy": "at", "descending": True}
         table = ui.table(columns=columns, rows=[], row_key="id", pagination=pagination)
-        return table.props(':grid="$q.screen.lt.md" flat binary-state-sort').classes("k-table")
+        return table.props(':grid="Quasar.Screen.lt.md" flat binary-state-sort').classes("k-table")
 
     async def _to_newest(self) -> None:
         self._cursor = None

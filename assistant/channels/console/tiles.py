@@ -18,6 +18,14 @@ _ICONS: Final[Mapping[DeviceKind, str]] = {
     DeviceKind.POWER: "power",
     DeviceKind.SENSOR: "sensors",
 }
+_ORDER: Final = (
+    DeviceKind.CAMERA,
+    DeviceKind.PRINTER,
+    DeviceKind.DOOR,
+    DeviceKind.POWER,
+    DeviceKind.LIGHT,
+    DeviceKind.SENSOR,
+)
 _PRINTER_TONES: Final[Mapping[str, str]] = {
     "printing": "active",
     "paused": "warn",
@@ -43,7 +51,9 @@ def zone_json(
         "hazard": zone.zone.hazard_level.value,
         "ppe": zone.zone.requires_ppe,
         "tiles": [
-            tile_json(each, picture_at, now) for each in devices if each.zone.id == zone.zone.id
+            tile_json(each, picture_at, now)
+            for each in sorted(devices, key=_place)
+            if each.zone.id == zone.zone.id
         ],
     }
 
@@ -72,6 +82,11 @@ def tile_json(view: DeviceView, picture_at: PictureAt, now: datetime) -> dict[st
         tile["safe"] = None
     tile.pop("safe_intent", None)
     return tile | _trouble(view)
+
+
+def _place(view: DeviceView) -> tuple[int, str]:
+    """Order a zone's tiles: the picture first, then what people look for and touch."""
+    return (_ORDER.index(view.device.kind), view.device.name)
 
 
 def toggle_sentence(view: DeviceView) -> str:
@@ -169,8 +184,7 @@ def _printer(state: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "ends_at": None if ends_at is None else ends_at.isoformat(),
         "lines": [
             *([file.rsplit("/", 1)[-1]] if running and file else []),
-            *_heat("Nozzle", state, "nozzle"),
-            *_heat("Bed", state, "bed"),
+            *_heat(state),
             *([str(state["error"])] if state.get("error") else []),
         ],
         "safe": "Pause" if status == "printing" else None,
@@ -178,11 +192,17 @@ def _printer(state: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _heat(part: str, state: Mapping[str, Any], key: str) -> list[str]:
-    actual, target = _number(state.get(f"{key}_c")), _number(state.get(f"{key}_target_c"))
+def _heat(state: Mapping[str, Any]) -> list[str]:
+    parts = [_part_heat(part, state) for part in ("nozzle", "bed")]
+    words = ", ".join(part for part in parts if part)
+    return [words[:1].upper() + words[1:]] if words else []
+
+
+def _part_heat(part: str, state: Mapping[str, Any]) -> str:
+    actual, target = _number(state.get(f"{part}_c")), _number(state.get(f"{part}_target_c"))
     if actual is None:
-        return []
-    return [f"{part} {actual:.0f}{f' of {target:.0f}' if target else ''} °C"]
+        return ""
+    return f"{part} {actual:.0f}{f' of {target:.0f}' if target else ''} °C"
 
 
 def _camera(state: Mapping[str, Any], _now: datetime) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 // The lab as it stands: zones as sections, devices as tiles.
-import { Icon, Ticking, clockTime, setClock, span, now } from "/console/lib.js";
+import { Icon, Ticking, capital, clockTime, setClock, span, now } from "/console/lib.js";
 
 const Tile = {
   components: { Icon },
@@ -58,6 +58,7 @@ export default {
     },
   },
   methods: {
+    capital,
     put(tiles) {
       for (const tile of tiles) this.tiles[tile.id] = tile;
     },
@@ -76,7 +77,7 @@ export default {
     <section v-for="zone in visible" :key="zone.id" class="k-zone" :aria-label="zone.name" :data-zone="zone.id">
       <header>
         <h2>{{ zone.name }}</h2>
-        <span class="k-pill" :class="'hazard-' + zone.hazard"><Icon v-if="zone.hazard !== 'low'" name="warning" />{{ zone.hazard }} hazard</span>
+        <span class="k-pill" :class="'hazard-' + zone.hazard"><Icon v-if="zone.hazard !== 'low'" name="warning" />{{ capital(zone.hazard) }} hazard</span>
         <span v-if="zone.ppe" class="k-pill ppe"><Icon name="masks" />Wear protective equipment</span>
         <span v-if="counts(zone)" class="k-attention">{{ counts(zone) }}</span>
       </header>

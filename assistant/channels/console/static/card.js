@@ -1,5 +1,5 @@
 // A request that waits, or waited, for people.
-import { Icon, Ticking, clockTime, copy, left, span } from "/console/lib.js";
+import { Icon, Ticking, capital, clockTime, copy, left, span } from "/console/lib.js";
 
 export const Card = {
   components: { Icon },
@@ -30,6 +30,7 @@ export const Card = {
     },
   },
   methods: {
+    capital,
     clockTime,
     span,
     async take() {
@@ -48,7 +49,7 @@ export const Card = {
   template: `
 <article class="k-card" :class="[tone, { open }]" :data-event="card.id" :aria-label="'Request: ' + card.what">
   <header>
-    <span class="k-pill" :class="'hazard-' + card.hazard"><Icon name="warning" />{{ card.hazard }} hazard</span>
+    <span class="k-pill" :class="'hazard-' + card.hazard"><Icon name="warning" />{{ capital(card.hazard) }} hazard</span>
     <span class="k-state"><Icon :name="icon" />{{ word }}</span>
   </header>
   <h3>{{ card.what }}</h3>

@@ -10,6 +10,10 @@ export function now() {
   return Date.now() + ahead;
 }
 
+export function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 export function clockTime(iso) {
   if (!iso) return "";
   const at = new Date(iso);
