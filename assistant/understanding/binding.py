@@ -30,6 +30,8 @@ class Bound:
     spec: Spec
     calls: tuple[Call, ...] = ()
     ask: Ask | None = None
+    loose: bool = False
+    """Read by cue words, not by a template."""
 
 
 def bind(matches: Sequence[Match], index: Index, heard: Clean) -> Bound | None:
@@ -90,8 +92,8 @@ def bind_one(match: Match, index: Index, heard: Clean) -> Bound:
         ask = Ask(text="One at a time, please. Which first?", options=calls[:2], rule=spec.name)
         return Bound(spec=spec, ask=ask)
     if spec.unsure or (match.loose and spec.hazard > Hazard.NONE):
-        return Bound(spec=spec, ask=confirm(calls[0], spec.name))
-    return Bound(spec=spec, calls=calls)
+        return Bound(spec=spec, ask=confirm(calls[0], spec.name), loose=match.loose)
+    return Bound(spec=spec, calls=calls, loose=match.loose)
 
 
 def _newest_of_one_name(match: Match, index: Index) -> Match:

@@ -14,6 +14,7 @@ from assistant.understanding.reading import Call
 
 _JOINERS: Final = frozenset({"and", "then", "also", "plus", "afterwards"})
 _PASSED_OVER: Final = frozenset({"greet", "thanks"})
+_WHETHER: Final = frozenset({"if", "whether", "that"})
 _BACK: Final = frozenset({"it", "that", "there"})
 MAX_CLAUSES: Final = 6
 """Commands in one sentence; people do not say more in one breath."""
@@ -133,7 +134,10 @@ def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound
     if not matches and peeled.words != words:
         matches = grammar.match(words, scene)
     if not matches:
-        loose = grammar.loose(peeled.words, scene)
+        asked = peeled.inquiring and peeled.words[0] in _WHETHER
+        loose = grammar.loose(
+            peeled.words[asked:], scene, inquiring=peeled.inquiring and len(peeled.words) > 1
+        )
         matches = [] if loose is None else [loose]
     return bind(matches, scene.finder.index, heard)
 

@@ -21,6 +21,8 @@ class Frame:
     against: frozenset[str]
     named: bool
     """Something must be named."""
+    spare: int
+    """Words that may stay unexplained, if something is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class Frames:
                     helpers=frozenset(each["helpers"]),
                     against=frozenset(each["against"]),
                     named=each.get("named", False),
+                    spare=each.get("spare", 0),
                 )
                 for each in data["frames"]
             ),
@@ -57,10 +60,11 @@ class Frames:
         )
 
     def read(
-        self, words: Words, found: Found, specs: Mapping[str, Spec]
+        self, words: Words, found: Found, specs: Mapping[str, Spec], *, inquiring: bool
     ) -> tuple[Spec, dict[str, Target]] | None:
         """Return the intent that explains all words, with what was said for its arguments."""
-        asks, questions = words[0] in self.asking, words[0] in self.questions
+        questions = words[0] in self.questions
+        asks = inquiring or words[0] in self.asking
         for frame in self.frames:
             spec = specs[frame.intent]
             if (not asks) if spec.reads else questions:
@@ -69,17 +73,18 @@ class Frames:
             if taken is None:
                 continue
             values, rest = taken
-            if (values or not frame.named) and self._explains(frame, spec, rest):
+            if not values and frame.named:
+                continue
+            if self._explains(frame, spec, rest, spare=frame.spare if values else 0):
                 return spec, values
         return None
 
-    def _explains(self, frame: Frame, spec: Spec, rest: Sequence[str]) -> bool:
+    def _explains(self, frame: Frame, spec: Spec, rest: Sequence[str], *, spare: int) -> bool:
         if not frame.cues.intersection(rest) or frame.against.intersection(rest):
             return False
         glue = self.glue | self.asking_glue if spec.reads else self.glue
-        return not _JOINED.intersection(rest) and (frame.cues | frame.helpers | glue).issuperset(
-            rest
-        )
+        left = [word for word in rest if word not in frame.cues | frame.helpers | glue]
+        return not _JOINED.intersection(rest) and len(left) <= spare
 
 
 def _take(

@@ -103,15 +103,18 @@ class Grammar:
             matches.setdefault(key, match)
         return sorted(matches.values(), key=lambda match: (match.doubt, not match.spec.reads))
 
-    def loose(self, words: Words, scene: Scene) -> Match | None:
-        """Return how the words can be read by their cue words, if no template fits."""
+    def loose(self, words: Words, scene: Scene, *, inquiring: bool) -> Match | None:
+        """Return how the words can be read by their cue words, if no template fits.
+
+        `inquiring`: "tell me", "check if" and the like went before.
+        """
         if not words or len(words) > MAX_WORDS:
             return None
         found = self.find(words, scene)
         for name in ("kind", "part"):
             known = self.intents.lexicon.kinds if name == "kind" else self.intents.lexicon.parts
             found[name] |= {text: Target(value=value) for text, value in known.items()}
-        read = self.intents.frames.read(words, found, self.intents.specs)
+        read = self.intents.frames.read(words, found, self.intents.specs, inquiring=inquiring)
         return None if read is None else Match(spec=read[0], values=read[1], loose=True)
 
     def _matches(self, text: str, found: Found) -> Iterator[Match]:

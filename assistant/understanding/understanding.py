@@ -14,7 +14,7 @@ from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.followups import follow_up
 from assistant.understanding.grammar import Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
-from assistant.understanding.lexicon import Peeled
+from assistant.understanding.lexicon import Peeled, Words
 from assistant.understanding.mentions import KINDS, Finder, Target
 from assistant.understanding.mood import WORDS, Mood, mood_of
 from assistant.understanding.names import Names
@@ -107,6 +107,8 @@ class Understanding:
         free = all(spec.free for spec in specs)
         harmless = free or (mood is not Mood.QUOTED and all(spec.reads for spec in specs))
         negative = mood is Mood.NEGATED and all(spec.negative for spec in specs)
+        if mood is Mood.REPORTED and not any(each.loose for each in meant.bound):
+            mood = Mood.COMMAND  # a report fits no template to its last word
         if mood is not Mood.COMMAND and not harmless and not negative:
             return _held_back(meant, mood)
         if specs[0].stop:
@@ -140,7 +142,7 @@ class Understanding:
         stop = self._stop_at_the_end(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
         if stop is not None:
             return stop
-        after = self._after_statement(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
+        after = self._beside_remark(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
         if after is not None:
             return after
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
@@ -161,23 +163,31 @@ class Understanding:
             return None
         return Stop(calls=end.calls or (_STOP_ALL,), rule=end.bound[0].spec.name)
 
-    def _after_statement(self, said: "_Said") -> Reading | None:
-        """Read "I am done here, turn off the compressor": a remark, then a harmless command."""
-        words, place = said.body.words, max(said.body.breaks, default=0)
-        size = self._lexicon["statements"].at(words, 0)
-        if not size or place < _REMARK:
+    def _beside_remark(self, said: "_Said") -> Reading | None:
+        """Read "I am done here, turn it off" or the other way round: a remark and a command."""
+        remark, command = self._without_remark(said.body)
+        if not remark:
             return None
         scene = said.scene
-        remark = self._grammar.find(words[:place], scene)
-        named = {kind: target for kind in KINDS if (target := _only(remark.get(kind, {})))}
+        found = self._grammar.find(remark, scene)
+        named = {kind: target for kind in KINDS if (target := _only(found.get(kind, {})))}
         scene = replace(scene, spoken_of={**scene.spoken_of, **named})
-        meant = understand(Body(words=words[place:]), self._grammar, scene, said.heard)
+        meant = understand(Body(words=command), self._grammar, scene, said.heard)
         if not meant.calls or meant.rest or any(each.ask for each in meant.bound):
             return None
         rule = meant.bound[0].spec.name
         if any(each.spec.hazard > Hazard.NONE for each in meant.bound):
             return confirm(meant.calls[0], rule)
         return Act(calls=meant.calls, confidence=_SPELLING, rule=rule)
+
+    def _without_remark(self, body: Body) -> tuple[Words, Words]:
+        """Return the remark at either end of the words, and the rest; ((), ()) if there is none."""
+        words, last = body.words, max(body.breaks, default=0)
+        if last >= _REMARK and self._lexicon["statements"].at(words, 0):
+            return words[:last], words[last:]
+        if last and len(words) - last >= _REMARK and self._lexicon["statements"].at(words, last):
+            return words[last:], words[:last]
+        return (), ()
 
     def _strange(self, said: "_Said") -> list[str]:
         speller = Speller(index=said.scene.finder.index, common=self._common)
