@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +25,22 @@ ARGUMENTS = [
 PATIENCE = 10.0
 
 
+class _Server(uvicorn.Server):
+    """Says when it answers, and leaves signals to the tests' own process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
 class Served:
     """A server in a thread with a loop of its own; `on_loop` runs something there."""
 
@@ -32,9 +49,8 @@ class Served:
         app = FastAPI()
         mount(app, house.services())
         config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on")
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -42,15 +58,11 @@ class Served:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        serving = asyncio.create_task(self._server.serve())
-        while not self._server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        self._up.set()
-        await serving
+        await self._server.serve()
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(PATIENCE)
+        assert self._server.up.wait(PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:

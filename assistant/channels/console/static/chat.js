@@ -52,9 +52,10 @@ export default {
     put(entry) {
       const at = this.shown.findIndex((each) => each.id === entry.id);
       const near = this.nearEnd();
+      const fresh = at < 0 || this.shown[at].busy;
       if (at < 0) this.shown.push(entry);
       else this.shown[at] = entry;
-      if (entry.role === "assistant" && !entry.busy) this.announce(entry);
+      if (fresh && entry.role === "assistant" && !entry.busy) this.announce(entry);
       this.$nextTick(() => this.toEnd(near || entry.role === "user"));
     },
     putCard(card) {
