@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import structlog
@@ -92,8 +92,13 @@ class Application:
 
 
 @asynccontextmanager
-async def application(settings: Settings) -> AsyncIterator[Application]:
-    """Open every connection, wire the parts, and close all of it on the way out."""
+async def application(
+    settings: Settings, make: "type[House] | None" = None
+) -> AsyncIterator[Application]:
+    """Open every connection, wire the parts, and close all of it on the way out.
+
+    `make` is another wiring than the usual one.
+    """
     async with AsyncExitStack() as stack:
         supervisor = Supervisor()
         places = await stack.enter_async_context(open_places(settings, supervisor))
@@ -113,7 +118,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
             file = first_token_file(settings)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(file, token.text)
-        house = House(settings, places, people)
+        house = (make or House)(settings, places, people)
         await stack.enter_async_context(places.bus)
         if not await places.bus.ready(_CONNECT_WITHIN):
             _log.warning("broker_not_ready", host=places.bus_host, port=places.bus_port)
@@ -135,6 +140,11 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
 class House:
     """The parts, wired.  Exists once, made by `application`."""
 
+    ledger_kind: ClassVar[type[PostgresLedger]] = PostgresLedger
+    routing_kind: ClassVar[type[RoutingLog]] = RoutingLog
+    conversations_kind: ClassVar[type[Conversations]] = Conversations
+    saver_kind: ClassVar[type[PooledSaver]] = PooledSaver
+
     def __init__(self, settings: Settings, places: Places, people: People) -> None:
         self.settings = settings
         self.places = places
@@ -144,7 +154,7 @@ class House:
         self.announcer = Announcer(places.bus)
         places.bus.on_connection(self.announcer.connected)
         pool = places.pool
-        self.ledger = PostgresLedger(pool)
+        self.ledger = self.ledger_kind(pool)
         self.facts = PostgresFacts(pool)
         self.ingest = Ingest(bus=places.bus, pool=pool, now=clock.now)
         self.link = CommandLink(places.bus, now=clock.now, on_late_ack=self._late)
@@ -161,9 +171,9 @@ class House:
         self.approvals = PostgresApprovals(pool, self._withdraw)
         self.record = PostgresRecord(pool)
         self.memories = PostgresMemories(pool, ids.uuid7)
-        self.routing = RoutingLog(pool)
-        self.conversations = Conversations(pool)
-        self.saver = PooledSaver(pool)
+        self.routing = self.routing_kind(pool)
+        self.conversations = self.conversations_kind(pool)
+        self.saver = self.saver_kind(pool)
         self.names = NamesSource(
             lab=self.lab, printing=self.printing, fingerprint=partial(names_fingerprint, pool)
         )

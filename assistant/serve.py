@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -66,9 +67,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, *, ready: Callable[[Info], None]) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[Info], None],
+    build: Callable[[Settings], AbstractAsyncContextManager[Application]] = application,
+) -> None:
     """Run until cancelled; call `ready` once when requests are answered."""
-    async with application(settings) as app:
+    async with build(settings) as app:
         config = uvicorn.Config(
             app.asgi,
             host=settings.http.host,

@@ -1,0 +1,253 @@
+"""kill -9 at every point of a turn: answered after the restart, and done exactly once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from fakes.house import DOOR, LIGHTS, House, new_key
+from fakes.processes import until
+
+pytestmark = pytest.mark.timeout(300)
+
+LIGHT_POINTS = [
+    "after conversations.accept",
+    "before checkpoint of understand",
+    "after checkpoint of understand",
+    "before checkpoint of route",
+    "after checkpoint of route",
+    "before routing.write",
+    "after routing.write",
+    "before checkpoint of act",
+    "after checkpoint of act",
+    "before ledger.open_command",
+    "after ledger.open_command",
+    "before ledger.mark_sent",
+    "after ledger.mark_sent",
+    "before ledger.close",
+    "after ledger.close",
+    "before checkpoint of respond",
+    "after checkpoint of respond",
+    "before conversations.close",
+    "after conversations.close",
+    "before checkpoint of end",
+    "after checkpoint of end",
+]
+WAITING_POINTS = [
+    "before ledger.open_event",
+    "after ledger.open_event",
+    "after checkpoint of respond",
+    "before conversations.close",
+    "after conversations.close",
+    "before checkpoint of wait",
+    "after checkpoint of wait",
+]
+SIGNING_POINTS = [
+    "before ledger.sign",
+    "after ledger.sign",
+    "before ledger.approve",
+    "after ledger.approve",
+    "before ledger.claim",
+    "after ledger.claim",
+    "before ledger.mark_sent",
+    "after ledger.mark_sent",
+    "before ledger.close",
+    "after ledger.close",
+    "before conversations.report",
+    "after conversations.report",
+    "before checkpoint of report",
+    "after checkpoint of report",
+    "after checkpoint of end",
+]
+CONFIRM_POINTS = [
+    "after ledger.confirm",
+    "after ledger.approve",
+    "after ledger.claim",
+    "after ledger.mark_sent",
+    "before ledger.close",
+    "after ledger.close",
+]
+
+
+@pytest.fixture
+def doomed(mortal: House) -> Iterator[House]:
+    mortal.well()
+    yield mortal
+    (mortal.home / "doom").unlink(missing_ok=True)
+    mortal.well()
+    assert mortal.server is not None
+    if not mortal.server.running:
+        mortal.restart_server()
+
+
+def killed(house: House, point: str, work: Any) -> None:
+    """Do something during which the server dies at that point; then start it again."""
+    doom = house.home / "doom"
+    doom.write_text(point)
+    try:
+        work()
+    except httpx.HTTPError:
+        pass
+    assert house.server is not None
+    until(lambda: not house.server.running, f"it never came to {point!r}")  # type: ignore[union-attr]
+    doom.unlink()
+    house.restart_server()
+
+
+def commands(house: House, request: str) -> list[dict[str, Any]]:
+    return house.rows(
+        "select id::text, outcome, ack_at from device_commands where request_id = %s", request
+    )
+
+
+def request_of(house: House, key: str) -> str:
+    (row,) = house.rows("select id::text from conversation_requests where client_key = %s", key)
+    found: str = row["id"]
+    return found
+
+
+def check_answered(house: House, key: str, text: str, conversation: str) -> dict[str, Any]:
+    """Ask again with the same key: the stored answer, told once in the history."""
+    answer = house.said(text, conversation=conversation, client_key=key)
+    request = request_of(house, key)
+    assert answer["request_id"] == request
+    told = [each for each in house.messages(conversation) if each["request_id"] == request]
+    assert [each["role"] for each in told][:2] == ["user", "assistant"]
+    assert told[1]["text"] == "\n".join(reply["text"] for reply in answer["replies"])
+    (decision,) = house.rows(
+        "select completed_at, latency_ms, outcome from routing_decisions where request_id = %s",
+        request,
+    )
+    assert decision["completed_at"] is not None
+    return answer
+
+
+@pytest.mark.parametrize("point", LIGHT_POINTS)
+def test_a_light(doomed: House, point: str) -> None:
+    conversation = doomed.said("hello")["conversation_id"]
+    before, key = doomed.carried_out(LIGHTS), new_key()
+    text = f"turn {'off' if doomed.device(LIGHTS)['state']['on'] else 'on'} the welding bay lights"
+    killed(doomed, point, lambda: doomed.ask(text, conversation=conversation, client_key=key))
+    answer = check_answered(doomed, key, text, conversation)
+    assert [call["outcome"] for call in answer["calls"]] == ["done"]
+    (command,) = commands(doomed, answer["request_id"])
+    assert (command["outcome"], command["ack_at"] is not None) == ("done", True)
+    assert doomed.carried_out(LIGHTS) == [*before, command["id"]]
+
+
+def test_a_light_after_it_was_sent_and_before_it_answered(doomed: House) -> None:
+    conversation = doomed.said("hello")["conversation_id"]
+    before, key = doomed.carried_out(LIGHTS), new_key()
+    text = f"turn {'off' if doomed.device(LIGHTS)['state']['on'] else 'on'} the welding bay lights"
+    doomed.order(LIGHTS, "silent")
+    with pytest.raises(httpx.HTTPError):
+        ask_and_kill(doomed, before, text, conversation, key)
+    doomed.well(LIGHTS)
+    doomed.start_server()
+    answer = check_answered(doomed, key, text, conversation)
+    assert [call["outcome"] for call in answer["calls"]] == ["done"]
+    (command,) = commands(doomed, answer["request_id"])
+    assert doomed.carried_out(LIGHTS) == [*before, command["id"]]
+
+
+def ask_and_kill(house: House, before: list[str], text: str, conversation: str, key: str) -> None:
+    body = {"input": {"text": text}, "conversation_id": conversation, "client_key": key}
+    client = house.client()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: client.post("/api/query", json=body))
+        until(lambda: len(house.carried_out(LIGHTS)) > len(before), "the light has acted")
+        assert house.server is not None
+        house.server.kill()
+        asked.result()
+
+
+def door_opened_once(house: House, before: list[str], event: str) -> None:
+    """Check that the event's one command opened the door once, and that this was told once."""
+    (command,) = house.rows(
+        "select id::text, outcome, request_id::text from device_commands where safety_event_id=%s",
+        event,
+    )
+    assert command["outcome"] == "done"
+    assert house.carried_out(DOOR) == [*before, command["id"]]
+    shown = house.get(f"/api/safety/events/{event}")
+    assert shown["outcome"] == "done"
+
+
+def told_once(house: House, conversation: str, event: str) -> None:
+    def told() -> list[dict[str, Any]]:
+        return [
+            each
+            for each in house.messages(conversation)
+            if each["meta"].get("event_id") == event
+        ]
+
+    until(told, "the outcome is told")
+    assert [each["meta"]["outcome"] for each in told()] == ["done"]
+
+
+def relocked(house: House) -> None:
+    """Put the lock on, so that the next opening is one."""
+    house.said("lock the welding bay door")
+    house.until_state(DOOR, locked=True)
+
+
+def sign_both(house: House, event: str) -> None:
+    assert house.sign(event, "engineer").status_code == 202
+    last = house.sign(event, "safety")
+    assert (last.status_code, last.json()["outcome"]) == (200, "done"), last.text
+
+
+@pytest.mark.parametrize("point", WAITING_POINTS)
+def test_a_door_that_waits(doomed: House, point: str) -> None:
+    relocked(doomed)
+    conversation = doomed.said("hello")["conversation_id"]
+    before, key, text = doomed.carried_out(DOOR), new_key(), "unlock the welding bay door"
+    killed(doomed, point, lambda: doomed.ask(text, conversation=conversation, client_key=key))
+    answer = check_answered(doomed, key, text, conversation)
+    event = answer["pending_hazard"]["safety_event_id"]
+    assert doomed.get(f"/api/safety/events/{event}")["status"] == "pending"
+    pending = doomed.rows(
+        "select id::text from safety_events where request_id = %s", answer["request_id"]
+    )
+    assert [each["id"] for each in pending] == [event]
+    assert doomed.carried_out(DOOR) == before
+    sign_both(doomed, event)
+    door_opened_once(doomed, before, event)
+    told_once(doomed, conversation, event)
+
+
+@pytest.mark.parametrize("point", SIGNING_POINTS)
+def test_a_door_that_is_being_signed(doomed: House, point: str) -> None:
+    relocked(doomed)
+    asked = doomed.said("unlock the welding bay door")
+    before, event = doomed.carried_out(DOOR), asked["pending_hazard"]["safety_event_id"]
+    assert doomed.sign(event, "engineer").status_code == 202
+    killed(doomed, point, lambda: doomed.sign(event, "safety"))
+    if point == "before ledger.sign":
+        assert doomed.get(f"/api/safety/events/{event}")["status"] == "pending"
+        assert doomed.carried_out(DOOR) == before
+        assert doomed.sign(event, "safety").json()["outcome"] == "done"
+    else:
+        until(
+            lambda: doomed.get(f"/api/safety/events/{event}")["outcome"] == "done",
+            lambda: doomed.get(f"/api/safety/events/{event}"),
+        )
+    door_opened_once(doomed, before, event)
+    told_once(doomed, asked["conversation_id"], event)
+    again = doomed.sign(event, "safety")
+    assert (again.status_code, again.json()["code"]) == (409, "already_settled")
+
+
+@pytest.mark.parametrize("point", CONFIRM_POINTS)
+def test_a_yes(doomed: House, point: str) -> None:
+    text = "set the welding bay to dim"
+    asked = doomed.said(text)
+    conversation = asked["conversation_id"]
+    assert asked["question"]["options"] == ["yes", "no"], asked
+    before, key = doomed.carried_out(LIGHTS), new_key()
+    killed(doomed, point, lambda: doomed.ask("yes", conversation=conversation, client_key=key))
+    answer = check_answered(doomed, key, "yes", conversation)
+    assert [call["outcome"] for call in answer["calls"]] == ["done"], answer["replies"]
+    assert len(doomed.carried_out(LIGHTS)) == len(before) + 1
+    assert doomed.device(LIGHTS)["state"]["scene"] == "dim"
