@@ -6,7 +6,7 @@ from typing import Final
 
 from assistant.understanding.binding import Bound, bind, make_call
 from assistant.understanding.context import refilled, spoken_of
-from assistant.understanding.grammar import Grammar, Scene
+from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene
 from assistant.understanding.lexicon import Lexicon, Words
 from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean
@@ -61,6 +61,8 @@ def understand(body: Body, grammar: Grammar, scene: Scene, heard: Clean) -> Unde
     whole = _clause(body.words, grammar, scene, heard)
     if whole is not None:
         return Understood(bound=(whole,))
+    if len(body.words) > MAX_WORDS:
+        return Understood(rest=body.words)
     covered = scene.finder.covered(body.words)
     places = [
         place

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from assistant.understanding.grammar import Grammar, Scene
+from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene
 from assistant.understanding.lexicon import Words
 from assistant.understanding.mentions import Found, Target
 from assistant.understanding.names import Name
@@ -55,6 +55,8 @@ def refilled(words: Words, spec: Spec, grammar: Grammar, scene: Scene) -> dict[s
     Values may stand in any order with small words between; anything else, or a name that
     could be two things, gives {}.
     """
+    if len(words) > MAX_WORDS:
+        return {}
     found = grammar.find(words, scene)
     values: dict[str, Any] = {}
     at = 0

@@ -10,6 +10,7 @@ from assistant.understanding.grammar import Grammar, Scene
 from assistant.understanding.lexicon import Words
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Act, Ask, Call, Reading
+from assistant.understanding.spec import Spec
 
 INVERSES: Final = {
     "lock_door": ("unlock_door", frozenset({"door"})),
@@ -21,6 +22,8 @@ INVERSES: Final = {
     "start_print": ("abort_print", frozenset({"printer"})),
 }
 """Tool to the tool that takes it back, and the arguments that carry over."""
+_AMOUNTS: Final = {"part": "celsius"}
+"""Argument to the amount that never carries over to another: a bed takes no nozzle's heat."""
 
 
 def follow_up(heard: Clean, last: Sequence[Call], grammar: Grammar, scene: Scene) -> Reading | None:
@@ -103,5 +106,15 @@ def _replaced(
     peeled = grammar.intents.lexicon.peel(words).words
     values = refilled(words, spec, grammar, scene) or refilled(peeled, spec, grammar, scene)
     if not values:
+        return _same_look(peeled, last, spec, grammar)
+    dropped = {_AMOUNTS[name] for name in values if name in _AMOUNTS} - values.keys()
+    kept = {name: value for name, value in last.arguments.items() if name not in dropped}
+    return complete(spec, {**kept, **values}, scene, heard)
+
+
+def _same_look(words: Words, last: Call, spec: Spec, grammar: Grammar) -> Reading | None:
+    """Answer "and the bed?" after a look at a printer with another look: it tells of both."""
+    text = " ".join(words).removeprefix("the ")
+    if not spec.reads or spec.tool != "printer_status" or text not in grammar.intents.lexicon.parts:
         return None
-    return complete(spec, {**last.arguments, **values}, scene, heard)
+    return Act(calls=(last,), confidence=SURE, rule=spec.name)

@@ -29,7 +29,7 @@ NOTHING_SAID: Final[dict[str, SlotList]] = {
     name: TextSlotList(name=name, values=[]) for name in LISTS
 }
 MAX_WORDS: Final = 60
-"""Words in one clause; nobody commands a machine in more, and matching must stay bounded."""
+"""Words in one utterance that are looked through for commands, so that the work stays bounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +93,13 @@ class Grammar:
         return found
 
     def match(self, words: Words, scene: Scene) -> list[Match]:
-        """Return the ways to read all of the words, best first."""
-        if not words or len(words) > MAX_WORDS:
+        """Return the ways to read all of the words, best first.
+
+        Of many words only a note to remember can be made, whatever they mention.
+        """
+        if not words:
             return []
-        found = self.find(words, scene)
+        found = self.find(words, scene) if len(words) <= MAX_WORDS else {}
         matches: dict[tuple[str, str], Match] = {}
         for match in self._matches(" ".join(words), found):
             key = match.spec.name, repr(sorted(match.values.items()))

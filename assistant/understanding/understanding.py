@@ -12,7 +12,7 @@ from assistant.understanding.clauses import Body, Understood, body_of, understan
 from assistant.understanding.context import spoken_of
 from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.followups import follow_up
-from assistant.understanding.grammar import Grammar, Scene, compile_grammar
+from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
 from assistant.understanding.lexicon import Peeled, Words
 from assistant.understanding.mentions import KINDS, Finder, Target
@@ -76,7 +76,7 @@ class Understanding:
         return replace(scene, spoken_of=spoken_of(recent, scene, self._grammar.intents))
 
     def _said(self, heard: Clean, dialogue: Dialogue, scene: Scene) -> Reading:
-        if not heard.quoted:
+        if not heard.quoted and len(heard.words) <= MAX_WORDS:
             last = dialogue.recent_calls(scene.now)
             leaning = follow_up(heard, last, self._grammar, scene)
             if leaning is not None:
@@ -90,6 +90,8 @@ class Understanding:
         meant = understand(body, self._grammar, scene, heard)
         if meant.bound and not meant.rest:
             return self._meant(said, meant, mood)
+        if len(body.words) > MAX_WORDS:
+            return Unknown(text=wording.TOO_LONG)
         return self._misspelt(said, mood) or self._not_understood(said, meant, mood)
 
     def _mood(self, said: "_Said") -> Mood:

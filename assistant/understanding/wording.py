@@ -20,6 +20,7 @@ EXCEPT: Final = "I did nothing: I cannot leave something out. Name exactly what 
 QUOTED: Final = "I did nothing: that sounded like someone else's words."
 REPORTED: Final = "I did nothing: that sounded like a report, not a request."
 HYPOTHETICAL: Final = "I did nothing: that sounded like a question, not a request."
+TOO_LONG: Final = "That was a lot at once. Tell me one thing after the other, in short sentences."
 HIDDEN: Final = "That text has hidden or look-alike characters, so I ask:"
 
 

@@ -88,6 +88,17 @@ def test_the_last_turn_leans_on_the_one_before(turns, call):
     assert made(reading) == [call]
 
 
+def test_a_temperature_never_carries_over_to_another_part():
+    reading, _ = talk("set the nozzle of the giga to 60", "what about the bed?")
+    assert isinstance(reading, Ask)
+    assert reading.missing == "celsius"
+
+
+def test_a_question_about_the_other_part_looks_again():
+    reading, _ = talk("how hot is the nozzle of the giga", "what about the bed?")
+    assert made(reading) == [("printer_status", {"printer": "giga"})]
+
+
 @pytest.mark.parametrize("leaning", ["and the laser room?", "turn it off", "pause it", "undo that"])
 def test_without_a_turn_before_it_does_nothing(leaning):
     assert made(read(leaning)) in ([], [("pause_print", {})])

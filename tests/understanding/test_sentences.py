@@ -1,5 +1,6 @@
 """What people say, read word for word from the data files."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_nothing_said_gets_a_kind_sentence(say):
 @pytest.mark.parametrize("say", ["a" * 100_000, "unlock " * 5_000, "﷽" * 4_000, "(" * 4_000])
 def test_absurd_text_is_survived(say):
     assert made(read(say)) == []
+
+
+def test_a_long_text_costs_little_and_does_nothing():
+    for part in ("the bay and ", "unlock the laser room door and ", "laser ", "zzzzq "):
+        start = time.process_time()
+        assert made(read(part * (4_000 // len(part)))) == []
+        assert time.process_time() - start < 1.0
+
+
+def test_a_long_note_is_remembered_word_for_word():
+    note = "the Blue key, which nobody uses, is in drawer 3; " * 20
+    assert made(read(f"remember that {note}"))[0][0] == "remember"
 
 
 def test_several_commands_run_in_order():
