@@ -53,8 +53,9 @@ def blank(entry: str, role: str, at: datetime, text: str = "") -> dict[str, Any]
 
 
 def working(request: RequestId, at: datetime) -> dict[str, Any]:
-    """Return the entry of an answer that has not begun."""
-    return blank(reply_id(request), "assistant", at) | {"busy": True, "doing": "Reading…"}
+    """Return the entry of an answer that has not begun; it keeps its calls until it ends."""
+    begun = {"busy": True, "doing": "Reading…", "calls": []}
+    return blank(reply_id(request), "assistant", at) | begun
 
 
 def of_message(message: Message) -> dict[str, Any]:
@@ -69,8 +70,13 @@ def folded(entry: Entry, event: Event) -> dict[str, Any]:
         case Routed(decision=decision):
             return {**entry, "doing": f"{_humane(decision.rule)}…"}
         case Acted(result=result):
-            chips = [*entry["chips"], *_chips(call_json(result))]
-            return {**entry, "chips": chips, "doing": "Putting it into words…"}
+            calls = [*entry["calls"], call_json(result)]
+            return {
+                **entry,
+                "calls": calls,
+                "chips": _chips(calls),
+                "doing": "Putting it into words…",
+            }
         case Said(text=text):
             return {**entry, "lines": [*entry["lines"], *_lines(text)]}
         case Waiting() as waiting:
@@ -103,7 +109,7 @@ def _extras(body: Mapping[str, Any]) -> dict[str, Any]:
     shown = [each for each in body.get("artifacts") or () if _ours(each["url"])]
     asks = question is not None and pending is not None
     return {
-        "chips": [chip for call in calls for chip in _chips(call)],
+        "chips": _chips(calls),
         "options": list(question["options"]) if question else [],
         # A question to the requester is answered with its buttons, not with a signature.
         "event": pending["safety_event_id"] if pending and not asks else None,
@@ -116,18 +122,20 @@ def _later(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Read how a waiting request ended, from the message that tells it."""
     if "event_id" not in meta or "outcome" not in meta:
         return {}
-    return {"chips": [_chip(str(meta["outcome"]), "the request")]}
+    return {"chips": [_chip(str(meta["outcome"]), "Request")]}
 
 
-def _chips(call: Mapping[str, Any]) -> list[dict[str, str]]:
-    label = _humane(str(call["tool"]))
-    actions = call.get("actions")
-    if not actions:
-        return [_chip(str(call["outcome"]), label)]
-    counted: dict[str, int] = {}
-    for each in actions:
-        counted[each["outcome"]] = counted.get(each["outcome"], 0) + 1
-    return [_chip(outcome, f"{label} × {count}") for outcome, count in counted.items()]
+def _chips(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return what came of the calls, the same things counted together."""
+    counted: dict[tuple[str, str], int] = {}
+    for call in calls:
+        for each in call.get("actions") or (call,):
+            key = (str(each["outcome"]), _humane(str(call["tool"])))
+            counted[key] = counted.get(key, 0) + 1
+    return [
+        _chip(outcome, label if count == 1 else f"{label} × {count}")
+        for (outcome, label), count in counted.items()
+    ]
 
 
 def _chip(outcome: str, label: str) -> dict[str, str]:

@@ -17,11 +17,11 @@ from assistant.channels.console.chat import Chat, conversation_of, suggestions
 from assistant.channels.console.frame import Frame
 from assistant.channels.console.live import Handler, Live
 from assistant.channels.console.routing import Routing
+from assistant.channels.console.talks import Talks
 from assistant.channels.console.visit import Visit, stop_everything, visit_of
 from assistant.services import Services
 from safety.entities import EventId
 
-RECENT_CONVERSATIONS: Final = 12
 _HEAD: Final = """<meta name="theme-color" content="#0f1a22">
 <link rel="stylesheet" href="/console/console.css">
 <script type="module" src="/console/console.js"></script>"""
@@ -72,7 +72,7 @@ async def _console(visit: Visit, wanted: str | None) -> None:
     await frame.build()
     with ui.element("div").classes("k-console"):
         with ui.element("section").classes("k-pane chat").props("aria-label=Chat"):
-            await _conversations(visit, chat)
+            Talks(visit, chat.conversation).build()
             await chat.build(suggestions(devices))
         with ui.element("section").classes("k-pane board").props("aria-label=Board"):
             await board.build(devices)
@@ -109,34 +109,6 @@ def _follow(
             await also(news)
 
     Live(visit, visit.client, {**handlers, "approval": on_approval}).start()
-
-
-async def _conversations(visit: Visit, chat: Chat) -> None:
-    """Show the person's recent conversations and the way to a new one."""
-    rows = await visit.services.conversations.of_user(visit.user.id, limit=RECENT_CONVERSATIONS)
-    with ui.element("div").classes("k-pane-head"):
-        with ui.element("details").classes("k-talks"):
-            with ui.element("summary"):
-                _words("i", "history").classes("material-icons k-icon").props("aria-hidden=true")
-                _words("span", "Conversations")
-            with ui.element("ul").classes("k-menu"):
-                for row in rows:
-                    current = row["id"] == chat.conversation
-                    with ui.element("li"), _link(f"/?c={row['id']}", current=current):
-                        _words("span", row["title"] or "Conversation")
-                        when = row["last_message_at"].isoformat()
-                        _words("time", "").props(f'data-at="{when}"')
-                if not rows:
-                    with ui.element("li"):
-                        _words("span", "None yet.")
-        with _link("/?c=new", current=False).classes("k-button"):
-            _words("i", "add").classes("material-icons k-icon").props("aria-hidden=true")
-            _words("span", "New")
-
-
-def _link(path: str, *, current: bool) -> ui.element:
-    link = ui.element("a").props(f'href="{path}"')
-    return link.props("aria-current=true") if current else link
 
 
 def _title(words: str) -> None:

@@ -1,6 +1,6 @@
 // The conversation and the line to type in.  Text is only ever shown as text.
 import { Card } from "/console/card.js";
-import { Icon, Ticking, clockTime, setClock } from "/console/lib.js";
+import { Icon, Ticking, capital, clockTime, setClock } from "/console/lib.js";
 
 const NEAR_END = 120; // pixels from the end within which new messages scroll into view
 const KEPT = 50; // sentences that arrow up brings back
@@ -48,6 +48,7 @@ export default {
     if (matchMedia("(min-width: 900px)").matches) this.$refs.input.focus();
   },
   methods: {
+    capital,
     clockTime,
     put(entry) {
       const at = this.shown.findIndex((each) => each.id === entry.id);
@@ -157,7 +158,7 @@ export default {
         <Card v-if="each.event && known[each.event]" :card="known[each.event]" small @deny="$emit('deny', $event)" />
         <div v-if="each.options.length" class="k-options" role="group" aria-label="Answers">
           <button v-for="option in each.options" :key="option" type="button" class="k-button option"
-            :disabled="each.id !== last" @click="say(option)">{{ option }}</button>
+            :disabled="each.id !== last" @click="say(option)">{{ capital(option) }}</button>
         </div>
       </li>
     </ol>

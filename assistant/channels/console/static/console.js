@@ -1,7 +1,5 @@
 // What surrounds the pages: connection, theme, panes of a phone, the stop that needs no socket.
 
-import { clockTime } from "/console/lib.js";
-
 const THEMES = ["auto", "light", "dark"];
 const WORDS = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
 const ICONS = { auto: "brightness_auto", light: "light_mode", dark: "dark_mode" };
@@ -105,12 +103,7 @@ function begin() {
   if (!document.getElementById("k-theme")) return void setTimeout(begin, 30);
   showTheme();
   showPane();
-  showTimes();
   setTimeout(tint, 300);
-}
-
-function showTimes() {
-  for (const time of document.querySelectorAll("time[data-at]")) time.textContent = clockTime(time.dataset.at);
 }
 
 // Chat and board are two panes of one page: a link between them must not load it again.
