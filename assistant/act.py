@@ -134,12 +134,12 @@ class Actor:
                 desk,
                 Origin(step=step, correlation=utterance.correlation),
             )
-            emit(Acted(result=result))
+            emit(Acted(result=result, names=self._names(result)))
             gathered = self._with(gathered, call, result, emit)
         return gathered
 
     def _with(self, sofar: Gathered, call: Call, result: CallResult, emit: Emit) -> Gathered:
-        gathered = replace(sofar, calls=(*sofar.calls, call_json(result)))
+        gathered = replace(sofar, calls=(*sofar.calls, call_json(result, self._names(result))))
         if result.answer is not None:
             answer = result.answer
             return replace(
@@ -161,6 +161,12 @@ class Actor:
             if isinstance(act.outcome, Pending) and not _wants_yes(act.outcome):
                 gathered = self._waits(gathered, act, act.outcome, emit)
         return gathered
+
+    def _names(self, result: CallResult) -> dict[str, str]:
+        """Return what people call the things that the arguments name by id."""
+        given = {key: value for key, value in result.arguments.items() if isinstance(value, str)}
+        called = {key: self._name_of(value) for key, value in given.items()}
+        return {key: name for key, name in called.items() if name != given[key]}
 
     def _declined(self, gathered: Gathered, call: Call, result: CallResult, emit: Emit) -> Gathered:
         declined = result.declined

@@ -101,13 +101,15 @@ def act_json(act: ActResult) -> dict[str, Any]:
             assert_never(unreachable)
 
 
-def call_json(result: CallResult) -> dict[str, Any]:
-    """Return a call as the HTTP answer has it."""
+def call_json(result: CallResult, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a call as the HTTP answer has it; `names` says what people call its arguments."""
     call: dict[str, Any] = {
         "tool": result.tool,
         "arguments": dict(result.arguments),
         "outcome": result.outcome.value,
     }
+    if names:
+        call["names"] = dict(names)
     if result.answer is not None:
         call["result"] = {"text": result.answer.text, "data": dict(result.answer.data)}
     if result.declined is not None:
@@ -176,8 +178,8 @@ def event_json(event: Event) -> tuple[str, Mapping[str, Any]]:
             return "routed", decision_json(decision)
         case Said() as said:
             return "said", said_json(said)
-        case Acted(result=result):
-            return "acted", call_json(result)
+        case Acted(result=result, names=names):
+            return "acted", call_json(result, names)
         case Waiting() as waiting:
             return "waiting", waiting_json(waiting)
         case Asked() as asked:

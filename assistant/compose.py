@@ -42,6 +42,7 @@ from infra.lab_file import read_lab
 from infra.metrics import Metrics
 from infra.retention import clean
 from infra.settings import Settings
+from infra.store.approval_log import ApprovalLog
 from infra.store.conversations import Conversations, Message
 from infra.store.desk_approvals import PostgresApprovals
 from infra.store.desk_lab import PostgresLab
@@ -260,6 +261,7 @@ class House:
                 facts=self.facts,
                 name_of=self.names.name_of,
                 now=clock.now,
+                log=ApprovalLog(self.places.pool),
             ),
             metrics=self.metrics,
             readiness=self.readiness,

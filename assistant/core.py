@@ -136,7 +136,14 @@ class Core:
     # -- direct tool calls ----------------------------------------------------------------
 
     async def call_tool(
-        self, name: str, arguments: Mapping[str, Any], user: User, request: RequestId, at: datetime
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        user: User,
+        request: RequestId,
+        at: datetime,
+        *,
+        correlation: str,
     ) -> CallResult:
         """Call one tool for a program, with a RoutingDecision like every request."""
         parts = self._parts
@@ -167,14 +174,14 @@ class Core:
             conversation=_NOWHERE,
             request=request,
             channel="rest",
-            correlation=str(request),
+            correlation=correlation,
             at=at,
         )
         result = await parts.runner.call(
             name,
             arguments,
             parts.desk(utterance, parts.now()),
-            Origin(step=0, correlation=str(request)),
+            Origin(step=0, correlation=correlation),
         )
         latency = max(0, round((parts.now() - at).total_seconds() * 1000))
         await parts.routing.complete(

@@ -1,12 +1,13 @@
 """A SafetyEvent as people and their signing tools need it."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from assistant.words import NameOf, approve_path, need_words, wish
+from infra.store.approval_log import ApprovalLog
 from safety.entities import EventId, User, UserId
 from safety.policy import Support, Waits, assess
 from safety.ports import Facts, Ledger
@@ -21,6 +22,13 @@ class Details:
     facts: Facts
     name_of: NameOf
     now: Callable[[], Any]
+    log: ApprovalLog
+
+    async def page(
+        self, *, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[UUID], str | None]:
+        """Return the ids of events, newest first, and the cursor of the next page."""
+        return await self.log.page(status=status, limit=limit, cursor=cursor)
 
     async def __call__(self, event: UUID) -> Mapping[str, Any] | None:
         """Return everything about one event, with the exact bytes to sign; None if unknown."""

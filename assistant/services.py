@@ -1,6 +1,6 @@
 """What the channels are given: the core and the views, nothing that acts by itself."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -21,9 +21,15 @@ from tools.spec import Catalog
 
 
 class EventDetails(Protocol):
-    """The full record of a SafetyEvent, with the exact bytes to sign."""
+    """The full records of SafetyEvents, with the exact bytes to sign."""
 
     async def __call__(self, event: UUID) -> Mapping[str, Any] | None: ...
+
+    async def page(
+        self, *, status: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[UUID], str | None]:
+        """Return the ids of events, newest first, and the cursor of the next page."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Channels decode to `Utterance` and encode these events; none has logic of its ow
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,8 @@ class Acted:
     """A tool was called and this is what came of it."""
 
     result: CallResult
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people call the things that the arguments name by id, by argument."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

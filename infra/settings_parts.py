@@ -190,7 +190,7 @@ class LimitsSettings:
         env="KITTY_MAX_TEXT_CHARS", kind=Whole(1, 4_000, "characters"),
         doc="Longest utterance.",
     ))  # fmt: skip
-    requests_per_minute: int = field(default=600, metadata=known(
+    requests_per_minute: int = field(default=6_000, metadata=known(
         env="KITTY_REQUESTS_PER_MINUTE", kind=Whole(1, 1_000_000, "requests per minute"),
         doc="Requests one person may make in a minute.",
     ))  # fmt: skip

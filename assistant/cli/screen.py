@@ -87,7 +87,9 @@ def call(made: Mapping[str, Any]) -> Text:
     """Show one tool call and what came of it."""
     outcome = str(made.get("outcome", ""))
     given = made.get("arguments")
-    shown = arguments(given) if isinstance(given, Mapping) else ""
+    names = made.get("names")
+    called = names if isinstance(names, Mapping) else {}
+    shown = arguments({**given, **called}) if isinstance(given, Mapping) else ""
     text = Text(f"  {escaped(str(made.get('tool', '?')))}({shown}) ", style="dim")
     text.append(_SAID.get(outcome, escaped(outcome)), style=_COLOURS.get(outcome, ""))
     if made.get("reason"):

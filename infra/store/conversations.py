@@ -72,6 +72,8 @@ class Closing:
     at: datetime
 
 
+_LAST: Final = 2**62
+"""Above the place of any message."""
 _REQUEST: Final[LiteralString] = (
     """
 select r.id, r.conversation_id, r.channel, r.text, r.correlation_id, r.created_at, r.result, """
@@ -265,30 +267,45 @@ class Conversations:
         return [row["id"] for row in rows]
 
     async def messages(
-        self, conversation: ConversationId, *, after: int = 0, limit: int = 200
+        self,
+        conversation: ConversationId,
+        *,
+        after: int = 0,
+        before: int = _LAST,
+        limit: int = 200,
     ) -> Sequence[Message]:
-        """Return the newest messages after a place in the order, oldest first."""
+        """Return the newest messages between two places in the order, oldest first."""
         rows = await self._all(
             """select * from (
                  select id, conversation_id, request_id, role, text, spoken, meta, user_id,
                         created_at, seq
                  from conversation_messages
-                 where conversation_id = %(id)s and seq > %(after)s
+                 where conversation_id = %(id)s and seq > %(after)s and seq < %(before)s
                  order by seq desc limit %(limit)s) newest
                order by seq""",
-            {"id": conversation, "after": after, "limit": limit},
+            {"id": conversation, "after": after, "before": before, "limit": limit},
         )
         return [_message(row) for row in rows]
 
-    async def of_user(self, user: UserId, *, limit: int = 20) -> Sequence[Mapping[str, Any]]:
+    async def of_user(
+        self,
+        user: UserId,
+        *,
+        limit: int = 20,
+        before_at: datetime | None = None,
+        before_id: UUID | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
         """Return a person's conversations, newest first: id, last_message_at, first words."""
         rows = await self._all(
             """select s.id, s.last_message_at,
                       (select left(m.text, 80) from conversation_messages m
                        where m.conversation_id = s.id order by m.seq limit 1) as title
-               from conversation_sessions s where s.owner_id = %(user)s
-               order by s.last_message_at desc limit %(limit)s""",
-            {"user": user, "limit": limit},
+               from conversation_sessions s
+               where s.owner_id = %(user)s
+                 and (%(at)s::timestamptz is null
+                      or (s.last_message_at, s.id) < (%(at)s::timestamptz, %(id)s::uuid))
+               order by s.last_message_at desc, s.id desc limit %(limit)s""",
+            {"user": user, "limit": limit, "at": before_at, "id": before_id},
         )
         return [dict(row) for row in rows]
 

@@ -1,7 +1,5 @@
 """RoutingDecisions in PostgreSQL: written before the call, completed after it."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,17 +8,12 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from infra.db import StoreError, StorePool
+from infra.db import StorePool
+from infra.store.cursor import cursor_of, place_of
 from routing.decision import RoutingDecision
 
 MAX_PAGE: Final = 500
 """Decisions in one page (origin: 1 to 500, 100 unless told)."""
-
-
-class BadCursorError(StoreError):
-    """The cursor is not one that this list gave out."""
-
-    code = "bad_cursor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +91,7 @@ class RoutingLog:
         self, wanted: Filter, *, limit: int, cursor: str | None
     ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         """Return decisions, newest first, and the cursor of the next page; None at the end."""
-        before_at, before_id = _open_cursor(cursor)
+        before_at, before_id = place_of(cursor)
         limit = max(1, min(limit, MAX_PAGE))
         async with (
             self._pool.connection() as connection,
@@ -132,19 +125,5 @@ class RoutingLog:
             found = await rows.fetchall()
         more = len(found) > limit
         items = found[:limit]
-        return items, _make_cursor(items[-1]) if more else None
-
-
-def _make_cursor(row: Mapping[str, Any]) -> str:
-    text = f"{row['created_at'].isoformat()}|{row['id']}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _open_cursor(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    if not cursor:
-        return None, None
-    try:
-        at, _, identity = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        return datetime.fromisoformat(at), UUID(identity)
-    except (ValueError, binascii.Error):
-        raise BadCursorError("that cursor is not valid; start again without one") from None
+        last = items[-1] if more else None
+        return items, cursor_of(last["created_at"], last["id"]) if last else None

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.access import Problem, require_role
-from assistant.channels.http.people import CurrentUser
+from assistant.channels.http.people import Caller
 from assistant.services import Services
 from infra.store.people_records import ApiToken
 from safety.entities import KeyId, PublicKey, Role, User, UserId
@@ -47,20 +47,20 @@ class NewTokenBody(BaseModel):
     label: str = Field(min_length=1, max_length=200)
 
 
-def router(services: Services, user_of: CurrentUser) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """Build the routes."""
-    routes = APIRouter(tags=["people"])
-    routes.include_router(_users(services, user_of))
-    routes.include_router(_keys(services, user_of))
+    routes = APIRouter()
+    for part in (_users, _tokens, _keys):
+        routes.routes.extend(part(services).routes)
     return routes
 
 
-def _users(services: Services, user_of: CurrentUser) -> APIRouter:
-    routes = APIRouter()
-    people, who = services.people, Depends(user_of)
+def _users(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["people"])
+    people = services.people
 
     @routes.get("/api/users", summary="Everybody")
-    async def users(caller: Annotated[User, who]) -> dict[str, Any]:
+    async def users(caller: Caller) -> dict[str, Any]:
         require_role(caller, Role.ADMIN)
         accounts = await people.users()
         return {
@@ -72,7 +72,7 @@ def _users(services: Services, user_of: CurrentUser) -> APIRouter:
         }
 
     @routes.post("/api/users", status_code=201, summary="Add a person")
-    async def add(body: NewUser, caller: Annotated[User, who]) -> dict[str, Any]:
+    async def add(body: NewUser, caller: Caller) -> dict[str, Any]:
         require_role(caller, Role.ADMIN)
         user = await people.create(
             handle=body.handle,
@@ -84,7 +84,7 @@ def _users(services: Services, user_of: CurrentUser) -> APIRouter:
         return user_json(user)
 
     @routes.patch("/api/users/{user}", summary="Change roles, disable or enable")
-    async def change(user: UUID, body: ChangedUser, caller: Annotated[User, who]) -> dict[str, Any]:
+    async def change(user: UUID, body: ChangedUser, caller: Caller) -> dict[str, Any]:
         require_role(caller, Role.ADMIN)
         changed: User | None = None
         if body.roles is not None:
@@ -97,38 +97,53 @@ def _users(services: Services, user_of: CurrentUser) -> APIRouter:
             raise Problem(422, "nothing_to_change", "Give roles or disabled.")
         return user_json(changed)
 
+    return routes
+
+
+def _tokens(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["people"])
+    people = services.people
+
     @routes.post("/api/users/{user}/tokens", status_code=201, summary="Make a bearer token")
-    async def token(user: UUID, body: NewTokenBody, caller: Annotated[User, who]) -> dict[str, Any]:
+    async def token(user: UUID, body: NewTokenBody, caller: Caller) -> dict[str, Any]:
         _self_or_admin(caller, user)
         made = await people.create_token(UserId(user), body.label, services.now())
         return {"token": made.text} | token_json(made.token)
 
+    @routes.get("/api/users/{user}/tokens", summary="A person's bearer tokens, without their text")
+    async def tokens(user: UUID, caller: Caller) -> dict[str, Any]:
+        _self_or_admin(caller, user)
+        found = await people.tokens(UserId(user))
+        return {"items": [token_json(each) for each in found], "next_cursor": None}
+
     @routes.delete("/api/tokens/{token}", summary="Revoke a bearer token")
-    async def revoke(token: UUID, caller: Annotated[User, who]) -> dict[str, bool]:
+    async def revoke(token: UUID, caller: Caller) -> dict[str, bool]:
         require_role(caller, Role.ADMIN)
         return {"revoked": await people.revoke_token(token, services.now())}
 
     return routes
 
 
-def _keys(services: Services, user_of: CurrentUser) -> APIRouter:
-    routes = APIRouter()
-    people, who = services.people, Depends(user_of)
+def _keys(services: Services) -> APIRouter:
+    routes = APIRouter(tags=["people"])
+    people = services.people
 
     @routes.get("/api/users/{user}/keys", summary="A person's public keys")
-    async def keys(user: UUID, caller: Annotated[User, who]) -> dict[str, Any]:
+    async def keys(user: UUID, caller: Caller) -> dict[str, Any]:
         _self_or_admin(caller, user)
         found = await people.keys(UserId(user))
         return {"items": [key_json(each) for each in found], "next_cursor": None}
 
     @routes.post("/api/users/{user}/keys", status_code=201, summary="Enrol a public key")
-    async def enrol(user: UUID, body: NewKey, caller: Annotated[User, who]) -> dict[str, Any]:
+    async def enrol(user: UUID, body: NewKey, caller: Caller) -> dict[str, Any]:
         require_role(caller, Role.ADMIN)
         key = await people.enrol_key(UserId(user), body.spki, body.label, services.now())
         return key_json(key)
 
     @routes.delete("/api/keys/{key:path}", summary="Revoke a key, for good")
-    async def revoke(key: str, caller: Annotated[User, who]) -> dict[str, bool]:
+    async def revoke(
+        key: Annotated[str, Path(pattern=r"^[\x21-\x7e]{1,200}$")], caller: Caller
+    ) -> dict[str, bool]:
         require_role(caller, Role.ADMIN)
         return {"revoked": await people.revoke_key(KeyId(key), services.now())}
 
@@ -169,4 +184,7 @@ def token_json(token: ApiToken) -> dict[str, Any]:
         "user_id": str(token.user),
         "label": token.label,
         "created_at": token.created_at.isoformat(),
+        "last_used_at": None if token.last_used_at is None else token.last_used_at.isoformat(),
+        "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
+        "revoked_at": None if token.revoked_at is None else token.revoked_at.isoformat(),
     }

@@ -1,19 +1,19 @@
 """Devices and zones over REST.  Telling a device something is a tool call like any other."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.access import Problem
-from assistant.channels.http.people import CurrentUser
-from assistant.channels.http.shell import correlation_of
+from assistant.channels.http.people import Caller
+from assistant.channels.http.problems import correlation_of
 from assistant.channels.http.tools import tool_answer
 from assistant.services import Services
 from infra import ids
-from safety.entities import RequestId, User
+from safety.entities import RequestId
 from tools.desk import DeviceView
 
 TOOLS: Mapping[str, tuple[str, str]] = {
@@ -41,20 +41,19 @@ class CommandBody(BaseModel):
     payload: dict[str, Any] = Field(default_factory=dict)
 
 
-def router(services: Services, user_of: CurrentUser) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """Build the routes."""
     routes = APIRouter()
-    who = Depends(user_of)
 
     @routes.get("/api/devices", tags=["devices"], summary="All devices as they stand")
-    async def devices(_user: Annotated[User, who]) -> dict[str, Any]:
+    async def devices(_user: Caller) -> dict[str, Any]:
         return {
             "items": [device_json(each) for each in await services.lab.devices()],
             "next_cursor": None,
         }
 
     @routes.get("/api/zones", tags=["devices"], summary="All zones")
-    async def zones(_user: Annotated[User, who]) -> dict[str, Any]:
+    async def zones(_user: Caller) -> dict[str, Any]:
         return {
             "items": [
                 {
@@ -72,11 +71,11 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
         }
 
     @routes.get("/api/devices/{device}", tags=["devices"], summary="One device")
-    async def device(device: str, _user: Annotated[User, who]) -> dict[str, Any]:
+    async def device(device: str, _user: Caller) -> dict[str, Any]:
         return device_json(await _find(services, device))
 
     @routes.get("/api/devices/{device}/snapshot", tags=["devices"], summary="Newest picture")
-    async def snapshot(device: str, _user: Annotated[User, who]) -> Response:
+    async def snapshot(device: str, _user: Caller) -> Response:
         view = await _find(services, device)
         picture = services.snapshot(view.device.id)
         if picture is None:
@@ -89,7 +88,7 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
 
     @routes.post("/api/devices/{device}/command", tags=["devices"], summary="Tell a device")
     async def command(
-        device: str, body: CommandBody, request: Request, user: Annotated[User, who]
+        device: str, body: CommandBody, request: Request, user: Caller
     ) -> JSONResponse:
         view = await _find(services, device)
         if body.intent not in TOOLS or body.intent not in view.device.intents:
@@ -106,6 +105,7 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
             user,
             RequestId(ids.uuid7()),
             services.now(),
+            correlation=correlation_of(request),
         )
         return tool_answer(result, correlation_of(request))
 

@@ -5,16 +5,16 @@ import binascii
 from typing import Annotated, Any, Literal, assert_never
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.access import Problem
-from assistant.channels.http.people import CurrentUser
+from assistant.channels.http.people import Caller
 from assistant.services import Services
 from assistant.words import need_words
 from safety import errors
-from safety.entities import EventId, KeyId, User
+from safety.entities import EventId, KeyId
 from safety.records import Done, Failed, Outcome, Pending, Refused, Unknown
 
 _STATUS = {
@@ -52,32 +52,29 @@ class DenyBody(BaseModel):
     reason: str = Field(default="", max_length=500)
 
 
-def router(services: Services, user_of: CurrentUser) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """Build the routes."""
     routes = APIRouter(prefix="/api/safety/events", tags=["safety"])
-    who = Depends(user_of)
 
     @routes.get("", summary="Requests that wait, or waited, for people")
     async def events(
-        _user: Annotated[User, who],
+        _user: Caller,
         status: Annotated[Literal["pending", "approved", "denied"] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
+        cursor: Annotated[str | None, Query(max_length=300)] = None,
     ) -> dict[str, Any]:
-        views = (
-            await services.approvals.pending()
-            if status == "pending"
-            else await services.approvals.recent(limit=100)
+        ids, following = await services.event_details.page(
+            status=status, limit=limit, cursor=cursor
         )
-        chosen = [each for each in views if status in {None, each.status}][:limit]
-        items = [await services.event_details(each.event) for each in chosen]
-        return {"items": [each for each in items if each is not None], "next_cursor": None}
+        items = [await services.event_details(each) for each in ids]
+        return {"items": [each for each in items if each is not None], "next_cursor": following}
 
     @routes.get("/{event}", summary="One request, with the exact bytes to sign")
-    async def one(event: UUID, _user: Annotated[User, who]) -> JSONResponse:
+    async def one(event: UUID, _user: Caller) -> JSONResponse:
         return JSONResponse(await _details(services, event))
 
     @routes.post("/{event}/approve", summary="Add a person's signature")
-    async def approve(event: UUID, body: ApproveBody, user: Annotated[User, who]) -> JSONResponse:
+    async def approve(event: UUID, body: ApproveBody, user: Caller) -> JSONResponse:
         try:
             signature = base64.b64decode(body.signature, validate=True)
         except (binascii.Error, ValueError):
@@ -88,11 +85,11 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
         return await _answer(services, event, outcome)
 
     @routes.post("/{event}/confirm", summary="Confirm your own low-hazard request")
-    async def confirm(event: UUID, user: Annotated[User, who]) -> JSONResponse:
+    async def confirm(event: UUID, user: Caller) -> JSONResponse:
         return await _answer(services, event, await services.gate.confirm(EventId(event), user))
 
     @routes.post("/{event}/deny", summary="Say no, or withdraw your own request")
-    async def deny(event: UUID, body: DenyBody, user: Annotated[User, who]) -> JSONResponse:
+    async def deny(event: UUID, body: DenyBody, user: Caller) -> JSONResponse:
         outcome = await services.gate.deny(EventId(event), user, body.reason)
         if isinstance(outcome, Refused) and outcome.code in _DENIALS:
             stored = await _details(services, event)

@@ -1,197 +1,160 @@
-"""What every request passes: a correlation id, limits, strict JSON, one envelope for errors."""
+"""What every request passes: a host we answer to, a correlation id, a known caller, limits."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from time import perf_counter
+from typing import Final
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from infra.metrics import Metrics
-from starlette.exceptions import HTTPException
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.access import Problem
+from assistant.access import Meter, Problem, caller
+from assistant.channels.http.bodies import read_object
+from assistant.channels.http.hosts import Hosts
+from assistant.channels.http.problems import envelope, problem_of
+from assistant.services import Services
 from infra import ids
-from infra.db import StoreError, StoreUnavailableError
-from infra.store.conversations import UnknownConversationError
-from infra.wire import WireError, strict_object
 
 CORRELATION: Final = "x-correlation-id"
+MAX_HEADERS: Final = 32_768
+"""Bytes of all headers together."""
+MAX_TARGET: Final = 8_192
+"""Bytes of path and query together."""
 _MAX_CORRELATION: Final = 100
 _PUBLIC: Final = frozenset({"/healthz", "/readyz"})
+_GUARDED: Final = ("/api", "/v1", "/docs", "/openapi.json", "/metrics")
+"""Paths of programs, with all below them.  The console keeps its own pages."""
+_READS: Final = frozenset({"GET", "HEAD"})
+_SERVER_ERROR: Final = 500
 _log = structlog.get_logger("kitty.http")
 
-SECURITY_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-)
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+PROGRAM_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
 
 
 class Shell:
-    """ASGI middleware around the API."""
+    """ASGI middleware around everything that is served on the port."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, services: Services) -> None:
+        limits, http = services.settings.limits, services.settings.http
         self._app = app
-        self._body_bytes = body_bytes
-        self._metrics = metrics
+        self._services = services
+        self._body_bytes = limits.body_bytes
+        self._meter = Meter(limits.requests_per_minute)
+        self._hosts = Hosts.of(http.host, http.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket" and not self._hosts.allow(scope["headers"]):
+            await receive()
+            await send({"type": "websocket.close", "code": 4403, "reason": "unknown host"})
+        else:
             await self._app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        correlation = _correlation(headers)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        correlation = _correlation(dict(scope["headers"]))
         scope.setdefault("state", {})["correlation"] = correlation
-        status = 500
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *SECURITY_HEADERS,
-                    (CORRELATION.encode(), correlation.encode()),
-                ]
-            await send(message)
-
+        answer = _Answer(send, correlation, for_programs=_is_guarded(scope["path"]))
+        began = perf_counter()
         with structlog.contextvars.bound_contextvars(correlation_id=correlation):
             try:
-                inner = await self._checked(scope, headers, receive)
-            except Problem as problem:
-                await envelope(problem, correlation)(scope, receive, answer)
-            else:
-                await self._app(scope, inner, answer)
+                await self._app(scope, await self._admit(scope, receive), answer)
+            except Exception as error:  # noqa: BLE001  # the last resort of this door
+                problem = problem_of(error)
+                if answer.status is None:
+                    await envelope(problem, correlation)(scope, receive, answer)
             finally:
-                route = getattr(scope.get("route"), "path", "other")
-                self._metrics.http(route, status)
+                self._note(scope, answer.status or _SERVER_ERROR, perf_counter() - began)
 
-    async def _checked(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> Receive:
-        """Read a JSON body within its limits and refuse what is not strict JSON."""
-        api = scope["path"].startswith(("/api/", "/v1/"))
-        if not api or scope["method"] not in {"POST", "PUT", "PATCH"}:
+    async def _admit(self, scope: Scope, receive: Receive) -> Receive:
+        """Let the request in, or raise a Problem; return where its checked body is read from."""
+        self._check_sizes(scope)
+        if not self._hosts.allow(scope["headers"]):
+            raise Problem(
+                400, "bad_host", "KITTY does not answer to this host name. See KITTY_PUBLIC_URL."
+            )
+        path = scope["path"]
+        if path in _PUBLIC or not _is_guarded(path):
             return receive
-        declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self._body_bytes:
-            raise self._too_large()
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                break
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._body_bytes:
-                raise self._too_large()
-        if body:
-            _require_strict(bytes(body), self._body_bytes)
-        return _replay(bytes(body), receive)
+        await self._identify(scope)
+        if scope["method"] in _READS:
+            return receive
+        return await read_object(dict(scope["headers"]), receive, limit=self._body_bytes)
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413, "body_too_large", f"The body is over {self._body_bytes:,} bytes. Send less."
-        )
+    async def _identify(self, scope: Scope) -> None:
+        now = self._services.now()
+        user = await caller(HTTPConnection(scope), self._services.people, now)
+        if user is None:
+            raise Problem(
+                401,
+                "not_signed_in",
+                "Send a token: Authorization: Bearer ... An admin makes one: kitt users token.",
+            )
+        wait = self._meter.take(user.id, now)
+        if wait:
+            raise Problem(
+                429,
+                "too_many_requests",
+                f"That was too much at once. Try again in {wait} seconds.",
+                retryable=True,
+                retry_after_seconds=wait,
+            )
+        scope["state"]["user"] = user
+
+    def _check_sizes(self, scope: Scope) -> None:
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET:
+            raise Problem(414, "address_too_long", f"The address is over {MAX_TARGET:,} bytes.")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+            raise Problem(431, "headers_too_large", f"The headers are over {MAX_HEADERS:,} bytes.")
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "") or "other"
+        self._services.metrics.http(route, status)
+        if _is_guarded(scope["path"]):
+            say = _log.debug if scope["method"] in _READS and status < 400 else _log.info  # noqa: PLR2004
+            say(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 1),
+            )
 
 
-def _require_strict(body: bytes, limit: int) -> None:
-    try:
-        strict_object(body, limit=limit)
-    except WireError as error:
-        raise Problem(400, "bad_json", f"The body is not usable JSON: {error}.") from None
+class _Answer:
+    """Sends the answer with the headers that all answers have."""
+
+    def __init__(self, send: Send, correlation: str, *, for_programs: bool) -> None:
+        self._send = send
+        self._headers = {CORRELATION: correlation, **SECURITY_HEADERS}
+        if for_programs:
+            self._headers |= PROGRAM_HEADERS
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    sent = False
-
-    async def again() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+def _is_guarded(path: str) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in _GUARDED)
 
 
 def _correlation(headers: Mapping[bytes, bytes]) -> str:
     given = headers.get(CORRELATION.encode(), b"").decode("latin-1")
     usable = given.isascii() and given.replace("-", "").replace("_", "").isalnum()
     return given if usable and len(given) <= _MAX_CORRELATION else ids.correlation_id()
-
-
-def envelope(problem: Problem, correlation: str) -> JSONResponse:
-    """Return the one shape that all errors have."""
-    body: dict[str, Any] = {
-        "code": problem.code,
-        "message": problem.message,
-        "retryable": problem.retryable,
-        "correlation_id": correlation,
-    }
-    headers = {}
-    if problem.retry_after_seconds is not None:
-        body["retry_after_seconds"] = problem.retry_after_seconds
-        headers["retry-after"] = str(problem.retry_after_seconds)
-    return JSONResponse(body, status_code=problem.status, headers=headers)
-
-
-def correlation_of(request: Request) -> str:
-    """Return the request's correlation id."""
-    correlation: str = request.scope["state"]["correlation"]
-    return correlation
-
-
-def problem_of(error: Exception) -> Problem:
-    """Say an expected error in the envelope's terms."""
-    match error:
-        case Problem():
-            return error
-        case StoreUnavailableError():
-            return Problem(503, error.code, _sentence(error), retryable=True, retry_after_seconds=2)
-        case UnknownConversationError():
-            return Problem(404, error.code, _sentence(error))
-        case StoreError():
-            return Problem(400, error.code, _sentence(error))
-        case RequestValidationError():
-            return Problem(422, "bad_request", _explain(error))
-        case HTTPException(status_code=404):
-            return Problem(404, "not_found", "There is nothing at this address. See /docs.")
-        case HTTPException():
-            return Problem(error.status_code, "http_error", f"{error.detail}.")
-        case _:
-            return Problem(
-                500,
-                "internal_error",
-                "Something went wrong inside KITTY. It is in the log under the correlation id.",
-                retryable=True,
-            )
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _explain(error: RequestValidationError) -> str:
-    parts = [
-        f"{'.'.join(str(each) for each in item['loc'][1:]) or 'body'}: {item['msg'].lower()}"
-        for item in error.errors()[:5]
-    ]
-    return f"The request does not fit: {'; '.join(parts)}. See /docs."
-
-
-def install(app: FastAPI) -> None:
-    """Answer every expected error with the envelope."""
-
-    async def handle(request: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        if problem.code == "internal_error":
-            _log.error("request_failed", path=request.url.path, exc_info=error)
-        return envelope(problem, correlation_of(request))
-
-    for kind in (Problem, StoreError, RequestValidationError, HTTPException, Exception):
-        app.add_exception_handler(kind, handle)

@@ -1,18 +1,18 @@
 """POST /api/tools/{name}: every tool, from its one declaration."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from assistant.access import Problem
-from assistant.channels.http.people import CurrentUser
-from assistant.channels.http.shell import correlation_of
+from assistant.channels.http.people import Caller
+from assistant.channels.http.problems import correlation_of
 from assistant.codec import call_json
 from assistant.services import Services
 from infra import ids
-from safety.entities import RequestId, User
+from safety.entities import RequestId
 from tools.run import CallOutcome, CallResult
 from tools.spec import Tool
 
@@ -31,13 +31,12 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 
 
-def router(services: Services, user_of: CurrentUser) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """Build one route per tool."""
     routes = APIRouter(prefix="/api/tools", tags=["tools"])
-    who = Depends(user_of)
 
     @routes.get("", summary="All tools with their arguments and hazards")
-    async def catalogue(_user: Annotated[User, who]) -> dict[str, Any]:
+    async def catalogue(_user: Caller) -> dict[str, Any]:
         return {"items": [tool_json(tool) for tool in services.catalog], "next_cursor": None}
 
     for tool in services.catalog:
@@ -49,10 +48,10 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
             openapi_extra={
                 "requestBody": {"content": {"application/json": {"schema": tool.schema}}}
             },
-        )(_endpoint(services, tool, user_of))
+        )(_endpoint(services, tool))
 
     @routes.post("/{name}", include_in_schema=False)
-    async def unknown(name: str, _user: Annotated[User, who]) -> None:
+    async def unknown(name: str, _user: Caller) -> None:
         raise Problem(404, "unknown_tool", f"There is no tool {name[:60]!r}. See GET /api/tools.")
 
     return routes
@@ -69,14 +68,17 @@ def tool_json(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _endpoint(
-    services: Services, tool: Tool, user_of: CurrentUser
-) -> Callable[..., Awaitable[JSONResponse]]:
-    async def call(request: Request, user: Annotated[User, Depends(user_of)]) -> JSONResponse:
+def _endpoint(services: Services, tool: Tool) -> Callable[..., Awaitable[JSONResponse]]:
+    async def call(request: Request, user: Caller) -> JSONResponse:
         raw = await request.body()
         arguments = await request.json() if raw else {}
         result = await services.core.call_tool(
-            tool.name, arguments, user, RequestId(ids.uuid7()), services.now()
+            tool.name,
+            arguments,
+            user,
+            RequestId(ids.uuid7()),
+            services.now(),
+            correlation=correlation_of(request),
         )
         return tool_answer(result, correlation_of(request))
 

@@ -5,23 +5,26 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
-from assistant.channels.http.people import CurrentUser
+from assistant.channels.http.people import Caller
 from assistant.services import Services
 from infra.metrics import CONTENT_TYPE
 from infra.store.routing_log import Filter
-from safety.entities import User
+from infra.wire import Moment
+
+_LOOK = ["GET", "HEAD"]
+_WORD = r"^[a-z][a-z0-9_]{0,63}$"
 
 
-def router(services: Services, user_of: CurrentUser) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """Build the routes."""
     routes = APIRouter()
-    who = Depends(user_of)
+    routes.routes.extend(_health(services).routes)
 
     @routes.get("/api/me", tags=["people"], summary="Who you are")
-    async def me(user: Annotated[User, who]) -> dict[str, Any]:
+    async def me(user: Caller) -> dict[str, Any]:
         return {
             "id": str(user.id),
             "handle": user.handle,
@@ -31,15 +34,14 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
 
     @routes.get("/api/routing/logs", tags=["routing"], summary="RoutingDecisions, newest first")
     async def logs(
-        user: Annotated[User, who],
+        _user: Caller,
         conversation_id: UUID | None = None,
         selected_tier: Literal["local", "mcp", "frontier"] | None = None,
-        since: datetime | None = None,
-        outcome: str | None = None,
+        since: Moment | None = None,
+        outcome: Annotated[str | None, Query(pattern=_WORD)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
         cursor: Annotated[str | None, Query(max_length=300)] = None,
     ) -> dict[str, Any]:
-        del user
         wanted = Filter(
             conversation=conversation_id, tier=selected_tier, since=since, outcome=outcome
         )
@@ -49,16 +51,15 @@ def router(services: Services, user_of: CurrentUser) -> APIRouter:
     return routes
 
 
-def health(services: Services, user_of: CurrentUser) -> APIRouter:
+def _health(services: Services) -> APIRouter:
     """Build the routes that machines watch."""
     routes = APIRouter(tags=["health"])
-    who = Depends(user_of)
 
-    @routes.get("/healthz", summary="Is the process alive?")
+    @routes.api_route("/healthz", methods=_LOOK, summary="Is the process alive?")
     async def alive() -> dict[str, str]:
         return {"status": "ok"}
 
-    @routes.get("/readyz", summary="Can it serve?")
+    @routes.api_route("/readyz", methods=_LOOK, summary="Can it serve?")
     async def ready() -> JSONResponse:
         now = await services.readiness()
         body = {
@@ -70,7 +71,7 @@ def health(services: Services, user_of: CurrentUser) -> APIRouter:
         return JSONResponse(body, status_code=200 if now.ready else 503)
 
     @routes.get("/metrics", summary="Prometheus metrics")
-    async def metrics(_user: Annotated[User, who]) -> Response:
+    async def metrics(_user: Caller) -> Response:
         return Response(services.metrics.render(), media_type=CONTENT_TYPE)
 
     return routes
