@@ -176,7 +176,10 @@ class House:
         self.conversations = self.conversations_kind(pool)
         self.saver = self.saver_kind(pool)
         self.names = NamesSource(
-            lab=self.lab, printing=self.printing, fingerprint=partial(names_fingerprint, pool)
+            lab=self.lab,
+            printing=self.printing,
+            people=partial(_active, people),
+            fingerprint=partial(names_fingerprint, pool),
         )
         self.catalog = build_catalog()
         self.understanding = Understanding(Intents.load())
@@ -409,3 +412,8 @@ class House:
             broker=self.places.bus.connected,
             recovered=self.recovered,
         )
+
+
+async def _active(people: People) -> list[User]:
+    """Return everybody who may still come in."""
+    return [each.user for each in await people.users() if each.disabled_at is None]

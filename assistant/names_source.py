@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from assistant.understanding.names import Name, Names
+from safety.entities import User
 from tools.desk import DeviceView, Lab, Printing, PrintJob, ZoneView
 
 MAX_JOBS: Final = 500
@@ -14,9 +15,15 @@ class NamesSource:
     """Reads all names when their fingerprint in the store has changed."""
 
     def __init__(
-        self, *, lab: Lab, printing: Printing, fingerprint: Callable[[], Awaitable[str]]
+        self,
+        *,
+        lab: Lab,
+        printing: Printing,
+        people: Callable[[], Awaitable[Sequence[User]]],
+        fingerprint: Callable[[], Awaitable[str]],
     ) -> None:
         self._lab = lab
+        self._people = people
         self._printing = printing
         self._fingerprint = fingerprint
         self._names = Names(version="")
@@ -38,7 +45,8 @@ class NamesSource:
         zones = [_zone(each) for each in await self._lab.zones()]
         devices = [_device(each) for each in await self._lab.devices()]
         jobs = _newest_of_each_name(await self._printing.jobs(limit=MAX_JOBS))
-        entries = (*zones, *devices, *jobs)
+        people = [_person(each) for each in await self._people()]
+        entries = (*zones, *devices, *jobs, *people)
         self._called = {entry.id: entry.name for entry in entries}
         self._names = Names(version=version, entries=entries)
         return True
@@ -59,6 +67,11 @@ def _device(view: DeviceView) -> Name:
         intents=device.intents,
         values=tuple(str(each) for each in device.capabilities.get("scenes", ())),
     )
+
+
+def _person(user: User) -> Name:
+    first = user.display_name.split()[0]
+    return Name(id=str(user.id), kind="user", name=user.display_name, aliases=(first, user.handle))
 
 
 def _newest_of_each_name(jobs: Sequence[PrintJob]) -> list[Name]:

@@ -12,6 +12,9 @@ select md5(coalesce((
         select string_agg(z.id::text || z.name || z.aliases::text, '|' order by z.id)
         from zones z), '')
     || coalesce((
+        select string_agg(u.id::text || u.display_name || u.handle, '|' order by u.id)
+        from users u where u.disabled_at is null), '')
+    || coalesce((
         select string_agg(j.id::text || j.name || j.status, '|' order by j.id)
         from (select id, name, status from fabrication_jobs order by created_at desc limit 500) j
     ), ''))
