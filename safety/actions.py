@@ -289,5 +289,5 @@ def revive(kind: str, device: DeviceId, zone: ZoneId, arguments: Mapping[str, An
         if "part" in given:
             given["part"] = HeatedPart(given["part"])
         return found(device=device, zone=zone, **given)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise InvalidActionError(f"stored arguments of {kind} do not fit: {error}") from None

@@ -1,0 +1,7 @@
+import pytest
+from fakes.edge import Bench
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
