@@ -176,6 +176,8 @@ class CommandMessage(_Message):
     """After this the device does not act."""
     correlation_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     safety_event_id: UUID | None = None
+    envelope: dict[str, Any] | None = None
+    """What people signed, with their signatures (docs/edge.md); null where none were needed."""
 
 
 class AckMessage(_Message):

@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from safety.envelope import Envelope, Seal
 from safety.permit import _SEAL, Drivers, Permit
+from safety.policy import Circumstances, counted
 from safety.ports import Facts, Ledger
 from safety.records import (
     Carried,
@@ -89,6 +91,7 @@ class Executor:
             self._sources.now(),
             command.deadline,
             command.proposal.correlation,
+            await self._envelope(command, seen),
             _SEAL,
         )
         ticket = _Ticket(command, self._sources.now, self._ledger.mark_sent)
@@ -99,6 +102,19 @@ class Executor:
         except _TooLateError:
             receipt = _never_sent()
         return await self._close(command, _what_is_certain(ticket.found, receipt))
+
+    async def _envelope(self, command: Command, seen: Circumstances) -> Envelope | None:
+        """Return what was signed with the signatures that count; None where nobody signed."""
+        event = None if command.event is None else await self._ledger.event(command.event)
+        if event is None or seen.policy is None:
+            return None
+        counting = {each.key for each in counted(event.signers, seen.policy)}
+        seals = tuple(
+            Seal(key=each.key.id, value=each.value)
+            for each in event.endorsements
+            if each.key.id in counting
+        )
+        return Envelope(payload=event.canonical, signatures=seals) if seals else None
 
     async def _look(self, command: Command) -> Outcome:
         """Find out about a command that somebody else has sent."""

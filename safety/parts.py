@@ -7,6 +7,7 @@ from typing import Final
 
 from safety import errors
 from safety.entities import CommandId, EventId, Hazard, UserId
+from safety.envelope import command_for
 from safety.execution import Executor, closed_outcome
 from safety.permit import Drivers
 from safety.policy import Circumstances
@@ -65,7 +66,7 @@ class Parts:
         now = self.sources.now()
         deadline = now + self.times.command
         return Command(
-            id=CommandId(self.sources.new_id()),
+            id=CommandId(self.sources.new_id()) if event is None else command_for(event.id),
             proposal=proposal,
             hazard=hazard,
             event=None if event is None else event.id,

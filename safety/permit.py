@@ -7,6 +7,7 @@ from typing import Any, Generic, NoReturn, Protocol, SupportsIndex, TypeVar, fin
 
 from safety.actions import Action
 from safety.entities import CommandId, Device, EventId
+from safety.envelope import Envelope
 from safety.records import Receipt
 
 A = TypeVar("A", bound=Action)
@@ -37,6 +38,8 @@ class Permit(Generic[A_co]):
     issued_at: datetime
     deadline: datetime
     correlation: str
+    envelope: Envelope | None
+    """The people's signatures over it, for the check at the edge; None if it needed none."""
     seal: InitVar[_Seal]
 
     def __post_init__(self, seal: _Seal) -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from infra.drivers.mqtt_devices import Ack, CommandLink, NoAck, NotSent
 from infra.wire import CommandMessage
 from safety.actions import Action
+from safety.envelope import EnvelopeError
 from safety.permit import Permit
 from safety.records import Carried, NoAnswer, Receipt, Rejected
 
@@ -26,6 +27,8 @@ class MqttDriver:
         except ValidationError as error:
             fields = ", ".join(str(each["loc"][0]) for each in error.errors())
             return Rejected(code="bad_command", detail=f"it cannot be written: {fields}")
+        except EnvelopeError as error:
+            return Rejected(code="bad_command", detail=f"it cannot be written: {error}")
         answer = await self._link.send(command, before_send=before_send)
         match answer:
             case Ack(ok=True, detail=detail, at=at):
@@ -49,4 +52,5 @@ def _command(permit: Permit[Action]) -> CommandMessage:
         deadline=permit.deadline,
         correlation_id=permit.correlation,
         safety_event_id=permit.event,
+        envelope=None if permit.envelope is None else permit.envelope.document(),
     )
