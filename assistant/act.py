@@ -1,14 +1,13 @@
 """Do what a reading asks for: call tools, answer the gate's questions, collect what came of it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
-from assistant.codec import call_json, dump_reading, load_reading
+from assistant.codec import call_json, dump_reading
+from assistant.gathered import Gathered, WaitingAct
 from assistant.turn import Acted, Asked, Event, Utterance, Waiting
 from assistant.understanding.reading import Act, Ask, Call, Confirm, Reading, Stop
 from assistant.words import (
@@ -21,78 +20,25 @@ from assistant.words import (
     waiting_words,
     wish,
 )
-from safety.actions import Action, revive
-from safety.entities import DeviceId, EventId, ZoneId
-from safety.errors import WITHDRAWN
+from safety.actions import Action
+from safety.entities import EventId, RequestId, User
+from safety.errors import ALREADY_SETTLED, WITHDRAWN
 from safety.gate import Gate
 from safety.policy import Need
 from safety.records import Outcome, Pending, Refused
 from tools.desk import Desk
 from tools.run import ActResult, CallResult, Origin, Runner
-from tools.spec import Answer, Artifact
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingAct:
-    """An action that waits for signatures, with what is needed to speak of it later."""
-
-    event: str
-    kind: str
-    device_id: str
-    zone_id: str
-    arguments: Mapping[str, Any]
-    device: str
-    """What people call the device."""
-
-    @property
-    def action(self) -> Action:
-        """The action itself."""
-        return revive(
-            self.kind, DeviceId(UUID(self.device_id)), ZoneId(UUID(self.zone_id)), self.arguments
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """What came of a reading."""
-
-    said: tuple[tuple[str, str], ...] = ()
-    """Text and spoken form of each piece."""
-    calls: tuple[Mapping[str, Any], ...] = ()
-    waiting: tuple[WaitingAct, ...] = ()
-    pending: Waiting | None = None
-    question: Asked | None = None
-    artifacts: tuple[Artifact, ...] = ()
-    citations: tuple[str, ...] = ()
-    confirm: str = ""
-    """SafetyEvent that the open question is bound to."""
-    reread: Mapping[str, Any] | None = None
-    """The reading that the dialogue goes on from, when acting changed it."""
-
-    @property
-    def events(self) -> tuple[str, ...]:
-        """SafetyEvents that wait for signatures."""
-        return tuple(each.event for each in self.waiting)
-
-    @property
-    def reading(self) -> Reading | None:
-        """The reading that the dialogue goes on from, when acting changed it."""
-        return None if self.reread is None else load_reading(self.reread)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return JSON values for the checkpoint."""
-        stored: dict[str, Any] = _GATHERED.dump_python(self, mode="json")
-        return stored
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Gathered":
-        """Rebuild from the checkpoint."""
-        return _GATHERED.validate_python(stored)
-
-
-_GATHERED: TypeAdapter[Gathered] = TypeAdapter(Gathered)
+from tools.spec import Answer
 
 Emit = Callable[[Event], None]
+Begun = Callable[[RequestId], Awaitable[bool]]
+"""Tells whether anything was done or asked for on behalf of a request."""
+
+_LATEST: Final = timedelta(minutes=1)
+"""A wish older than this is not begun any more: whoever had it may have gone elsewhere."""
+_TOO_LATE: Final = (
+    "I could not get to that for more than a minute, so I did nothing. Please ask again."
+)
 
 
 class Actor:
@@ -105,9 +51,11 @@ class Actor:
         gate: Gate,
         desk: Callable[[Utterance, datetime], Desk],
         name_of: NameOf,
+        begun: Begun,
         now: Callable[[], datetime],
     ) -> None:
         self._runner = runner
+        self._begun = begun
         self._gate = gate
         self._desk = desk
         self._name_of = name_of
@@ -116,6 +64,8 @@ class Actor:
     async def act(self, reading: Reading, utterance: Utterance, emit: Emit) -> Gathered:
         """Carry out what the reading asks for; the same request never acts twice."""
         match reading:
+            case Act() | Confirm() if await self._too_late(utterance):
+                return Gathered(said=((_TOO_LATE, ""),))
             case Act(calls=calls) | Stop(calls=calls):
                 return await self._calls(calls, utterance, emit)
             case Confirm(event=event, yes=yes):
@@ -123,6 +73,10 @@ class Actor:
                 return await self._answer(events, utterance, emit, yes=yes)
             case _:
                 return Gathered()
+
+    async def _too_late(self, utterance: Utterance) -> bool:
+        late = self._now() - utterance.at > _LATEST
+        return late and not await self._begun(utterance.request)
 
     async def _calls(self, calls: tuple[Call, ...], utterance: Utterance, emit: Emit) -> Gathered:
         gathered = Gathered()
@@ -254,11 +208,7 @@ class Actor:
                 gone = ("That request is gone. Please ask again.", "")
                 gathered = replace(gathered, said=(*gathered.said, gone))
                 continue
-            outcome = (
-                await self._gate.confirm(event, utterance.speaker)
-                if yes
-                else await self._gate.deny(event, utterance.speaker, "")
-            )
+            outcome = await self._decide(event, utterance.speaker, yes=yes)
             result = self._answered(event, stored.action, outcome, yes=yes)
             emit(Acted(result=result))
             words = (
@@ -272,6 +222,18 @@ class Actor:
                 calls=(*gathered.calls, call_json(result)),
             )
         return gathered
+
+    async def _decide(self, event: EventId, user: User, *, yes: bool) -> Outcome:
+        outcome = (
+            await self._gate.confirm(event, user) if yes else await self._gate.deny(event, user, "")
+        )
+        if not isinstance(outcome, Refused) or outcome.code != ALREADY_SETTLED:
+            return outcome
+        # A turn that was cut off right here: what its answer came to is the outcome.
+        standing = await self._gate.standing(event)
+        withdrawn = isinstance(standing, Refused) and standing.code == WITHDRAWN
+        mine = not isinstance(standing, Refused) if yes else withdrawn
+        return standing if mine else outcome
 
     def _answered(
         self, event: EventId, action: Action, outcome: Outcome, *, yes: bool

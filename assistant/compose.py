@@ -1,8 +1,8 @@
 """Build the application: the one place where drivers, gate and channels meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,6 +54,7 @@ from infra.store.fingerprint import names_fingerprint
 from infra.store.lab_import import import_lab
 from infra.store.ledger import PostgresLedger
 from infra.store.people import People
+from infra.store.returning import settle_seen, still_away
 from infra.store.routing_log import RoutingLog
 from infra.supervise import Supervisor
 from infra.wire import AckMessage
@@ -73,6 +74,9 @@ _CONNECT_WITHIN: Final = timedelta(seconds=10)
 _SOON: Final = timedelta(seconds=1)
 _OFTEN: Final = timedelta(seconds=3)
 _HOURLY: Final = timedelta(hours=1)
+_BACK_WITHIN: Final = timedelta(seconds=5)
+"""How long a start waits for devices before it goes on with what was cut off."""
+_LOOK: Final = timedelta(milliseconds=50)
 _PRUNE: Final = timedelta(minutes=1)
 
 
@@ -128,8 +132,7 @@ async def application(
         announcing = asyncio.create_task(house.announcer.run())
         stack.callback(announcing.cancel)
         house.supervise(supervisor)
-        await house.core.recover()
-        house.recovered = True
+        stack.callback((await house.take_up()).cancel)
         yield Application(
             services=house.services,
             asgi=house.asgi,
@@ -206,6 +209,7 @@ class House:
             gate=self.gate,
             desk=self._desk,
             name_of=self.names.name_of,
+            begun=self.conversations.begun,
             now=clock.now,
         )
         parts = Parts(
@@ -373,9 +377,40 @@ class House:
 
     # -- what goes on beside the requests -------------------------------------------------
 
+    async def take_up(self) -> "asyncio.Task[None]":
+        """Take up what an earlier process left, before anything new; return the work of it."""
+        ready = asyncio.create_task(self._ready_again())
+        turns = await self.core.take_up(ready)
+        return asyncio.create_task(self._taken_up(ready, turns))
+
+    async def _ready_again(self) -> None:
+        """Wait, for a short while, until devices are back; then settle what the gate has open."""
+        since, own = clock.now(), self.places.device_login is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BACK_WITHIN.total_seconds()):
+                while await still_away(self.places.pool, since, own_broker=own):
+                    await asyncio.sleep(_LOOK.total_seconds())
+        await self.gate.recover()
+
+    async def _taken_up(
+        self, ready: "asyncio.Task[None]", turns: "Sequence[asyncio.Task[None]]"
+    ) -> None:
+        try:
+            await asyncio.gather(ready, *turns, return_exceptions=True)
+        finally:
+            ready.cancel()
+        self.recovered = True
+
+    async def _mend(self) -> None:
+        """Finish what the store's absence has cut off."""
+        if self.recovered:
+            await asyncio.gather(*await self.core.take_up(), return_exceptions=True)
+            await settle_seen(self.places.pool, clock.now())
+
     def supervise(self, supervisor: Supervisor) -> None:
         """Begin the background work."""
         supervisor.every(_SOON, "expire", self.gate.expire)
+        supervisor.every(_OFTEN, "mend", self._mend)
         supervisor.every(_OFTEN, "names", self.names.refresh)
         supervisor.every(_OFTEN, "sweep", lambda: self.ingest.sweep(clock.now()))
         supervisor.every(_OFTEN, "gauges", self._gauges)

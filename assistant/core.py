@@ -1,28 +1,32 @@
 """The conversation core: one `Utterance` in, typed events out, whatever the channel."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
-from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from assistant.graph import Compiled, Turning
+from assistant.graph import Compiled
+from assistant.requests import (
+    config_of,
+    direct_decision,
+    stored_of,
+    turning_of,
+    utterance_of,
+)
 from assistant.turn import Event, Finished, Said, Utterance
 from assistant.understanding.reading import Reading, Stop
 from infra.checkpoints import PooledSaver
 from infra.db import StoreError
 from infra.store.conversations import Conversations, StoredRequest
 from infra.store.routing_log import RoutingLog
-from routing.decision import RoutingDecision, Tier
+from routing.decision import RoutingDecision
 from routing.router import Thresholds
 from safety.entities import ConversationId, EventId, RequestId, User
 from safety.gate import Gate
@@ -33,7 +37,6 @@ from tools.run import CallResult, Origin, Runner
 _DONE: Final = object()
 _STOPPING: Final = ("stop", "halt", "kill", "emergency", "abort", "freeze", "shut", "quit", "cut")
 """A stop has at least one of these in it; only then it is worth reading the words twice."""
-_FREE: Final = Decimal(0)
 _NOWHERE: Final = ConversationId(UUID(int=0))
 """Stands for "no conversation" in a direct call; it is never stored."""
 _log = structlog.get_logger(__name__)
@@ -62,7 +65,7 @@ class Core:
 
     def __init__(self, parts: CoreParts) -> None:
         self._parts = parts
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, UUID], asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- turns ----------------------------------------------------------------------------
@@ -73,9 +76,13 @@ class Core:
         Raises UnknownConversationError for somebody else's conversation, and
         StoreUnavailableError when the request could not even be stored.
         """
-        accepted = await self._parts.conversations.accept(_stored(utterance), utterance.client_key)
         queue: asyncio.Queue[object] = asyncio.Queue()
-        task = self._spawn(self._turn(accepted, utterance, queue))
+        # Turns begin in the order in which they are stored, so that the history reads right.
+        async with self._lock("order", utterance.conversation):
+            accepted = await self._parts.conversations.accept(
+                stored_of(utterance), utterance.client_key
+            )
+            task = self._spawn(self._turn(accepted, utterance, queue))
         while (item := await queue.get()) is not _DONE:
             if isinstance(item, BaseException):
                 raise item
@@ -96,16 +103,33 @@ class Core:
         try:
             if accepted.id != utterance.request or accepted.result is not None:
                 await self._repeat(accepted, queue)
-            elif self._wants_stop(utterance):
-                await self._run(utterance, queue)
             else:
-                async with self._lock(accepted.conversation):
-                    await self._run(utterance, queue)
+                await self._take(accepted, utterance, queue)
         except Exception as error:  # noqa: BLE001  # the channel loop: a broken turn is told, not lost
             _log.exception("turn_failed", request_id=str(accepted.id))
             await queue.put(error)
         finally:
             await queue.put(_DONE)
+
+    async def _take(
+        self, accepted: StoredRequest, utterance: Utterance, queue: "asyncio.Queue[object]"
+    ) -> None:
+        """Run a new turn; if a repetition of the request was faster, say what came of it."""
+        async with self._lock("request", accepted.id):
+            if utterance.client_key and await self._answered(accepted.id, queue):
+                return
+            async with self._turn_of(utterance):
+                async for event in self._run(utterance, {}):
+                    await queue.put(event)
+
+    @asynccontextmanager
+    async def _turn_of(self, utterance: Utterance) -> AsyncIterator[None]:
+        """Wait for the turns before this one, unless this is a stop."""
+        if self._wants_stop(utterance):
+            yield
+            return
+        async with self._lock("conversation", utterance.conversation):
+            yield
 
     def _wants_stop(self, utterance: Utterance) -> bool:
         """Tell whether this must not wait for the turn before it; cheap for everything else."""
@@ -115,23 +139,34 @@ class Core:
         )
 
     async def _repeat(self, accepted: StoredRequest, queue: "asyncio.Queue[object]") -> None:
-        """Answer a repeated request with the first answer."""
-        async with self._lock(accepted.conversation):
-            stored = await self._parts.conversations.request(accepted.id)
+        """Answer a repeated request with the first answer, taking it up if it was cut off."""
+        async with self._lock("request", accepted.id):
+            if await self._answered(accepted.id, queue):
+                return
+            async with self._turn_of(utterance_of(accepted)):
+                await self._go_on(accepted)
+            if not await self._answered(accepted.id, queue):
+                raise StoreError("that request could not be finished; ask again")
+
+    async def _answered(self, request: RequestId, queue: "asyncio.Queue[object]") -> bool:
+        """Give the stored answer of a request; False if there is none yet."""
+        stored = await self._parts.conversations.request(request)
         if stored is None or stored.result is None:
-            raise StoreError("that request is still being worked on; ask again in a moment")
+            return False
         for reply in stored.result["replies"]:
             await queue.put(Said(text=reply["text"], spoken=reply["spoken"]))
         await queue.put(Finished(body=stored.result))
+        return True
 
-    async def _run(self, utterance: Utterance, queue: "asyncio.Queue[object]") -> None:
-        config = _config(utterance.request)
-        state = await self._parts.graph.aget_state(config) if utterance.client_key else None
-        start: Any = None if state is not None and state.next else {}
-        async for event in self._parts.graph.astream(
-            start, config, context=_turning(utterance), stream_mode="custom", durability="sync"
-        ):
-            await queue.put(event)
+    def _run(self, utterance: Utterance, start: Any) -> AsyncIterator[Any]:
+        """Run the graph from a start: {} is the beginning, None is where it was cut off."""
+        return self._parts.graph.astream(
+            start,
+            config_of(utterance.request),
+            context=turning_of(utterance),
+            stream_mode="custom",
+            durability="sync",
+        )
 
     # -- direct tool calls ----------------------------------------------------------------
 
@@ -147,24 +182,8 @@ class Core:
     ) -> CallResult:
         """Call one tool for a program, with a RoutingDecision like every request."""
         parts = self._parts
-        rule = f"tool:{name[:60]}"
-        digest = hashlib.sha256(f"{name}{sorted(arguments.items())!r}".encode()).hexdigest()
-        decision = RoutingDecision(
-            id=uuid5(request, "decision"),
-            conversation=None,
-            request=request,
-            input_hash=digest,
-            selected_tier=Tier.LOCAL,
-            confidence=1.0,
-            cost_estimate=_FREE,
-            escalation_reason="",
-            performed_by=user.id,
-            created_at=at,
-            features_hash=hashlib.sha256(rule.encode()).hexdigest(),
-            threshold_version=parts.thresholds.version,
-            model="direct",
-            rule=rule,
-            channel="rest",
+        decision = direct_decision(
+            name, arguments, user, request, at, version=parts.thresholds.version
         )
         await parts.routing.write(decision)
         parts.decided(decision)
@@ -204,41 +223,43 @@ class Core:
         if stored is not None:
             await self._resume(stored)
 
-    async def _resume(self, stored: StoredRequest) -> None:
+    async def _resume(
+        self, stored: StoredRequest, after: "asyncio.Future[None] | None" = None
+    ) -> None:
         """Go on with a turn where it stands: after a crash, or when an approval has ended."""
-        utterance = _utterance(stored)
-        config = _config(stored.id)
-        async with self._lock(stored.conversation):
-            state = await self._parts.graph.aget_state(config)
-            if state.created_at is None and stored.result is not None:
-                return
-            start: Any = None if state.next else {}
-            if state.next and any(task.interrupts for task in state.tasks):
-                start = Command(resume=True)
-            elif not state.next and state.created_at is not None:
-                return
-            async for _ in self._parts.graph.astream(
-                start,
-                config,
-                context=_turning(utterance),
-                stream_mode="custom",
-                durability="sync",
-            ):
-                pass
+        async with self._lock("request", stored.id), self._turn_of(utterance_of(stored)):
+            if after is not None:
+                await asyncio.shield(after)
+            await self._go_on(stored)
 
-    async def recover(self) -> int:
-        """After a start: finish turns that were cut off, then what was approved or under way.
+    async def _go_on(self, stored: StoredRequest) -> None:
+        state = await self._parts.graph.aget_state(config_of(stored.id))
+        begun = state.created_at is not None
+        if (begun and not state.next) or (not begun and stored.result is not None):
+            return
+        start: Any = None if begun else {}
+        if any(task.interrupts for task in state.tasks):
+            start = Command(resume=True)
+        async for _ in self._run(utterance_of(stored), start):
+            pass
 
-        Returns how many turns were taken up again.
+    async def take_up(
+        self, after: "asyncio.Future[None] | None" = None
+    ) -> "Sequence[asyncio.Task[None]]":
+        """Begin to finish what was cut off and to tell what was not told.
+
+        It goes on when `after` is over; from now on new turns wait behind it.  What somebody
+        works on already is left to them.
         """
-        unfinished = await self._parts.conversations.unfinished()
-        for stored in unfinished:
-            _log.info("turn_resumed", request_id=str(stored.id))
-            await self._resume(stored)
-        await self._parts.gate.recover()
-        for event in await self._parts.conversations.untold():
-            await self._report(EventId(event))
-        return len(unfinished)
+        parts = self._parts
+        works: list[asyncio.Task[None]] = []
+        for stored in await parts.conversations.unfinished():
+            if not self._lock("request", stored.id).locked():
+                _log.info("turn_resumed", request_id=str(stored.id))
+                works.append(self._spawn(self._resume(stored, after)))
+        untold = await parts.conversations.untold()
+        works += [self._spawn(self._report(EventId(event))) for event in untold]
+        return works
 
     async def close(self) -> None:
         """Let running turns end."""
@@ -247,10 +268,11 @@ class Core:
 
     # -- small things ---------------------------------------------------------------------
 
-    def _lock(self, conversation: UUID) -> asyncio.Lock:
-        lock = self._locks.get(conversation)
+    def _lock(self, what: str, identity: UUID) -> asyncio.Lock:
+        """Return the lock of a thing; whoever needs both takes the request's before the talk's."""
+        lock = self._locks.get((what, identity))
         if lock is None:
-            lock = self._locks[conversation] = asyncio.Lock()
+            lock = self._locks[what, identity] = asyncio.Lock()
         return lock
 
     def _spawn(self, work: Any) -> "asyncio.Task[None]":
@@ -263,37 +285,3 @@ class Core:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background_task_failed", error=repr(error))
-
-
-def _config(request: UUID) -> RunnableConfig:
-    """One thread a request: checkpoints stay small and turns never share one."""
-    return {"configurable": {"thread_id": str(request)}}
-
-
-def _turning(utterance: Utterance) -> Turning:
-    digest = hashlib.sha256(utterance.text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Turning(utterance=utterance, input_hash=digest)
-
-
-def _stored(utterance: Utterance) -> StoredRequest:
-    return StoredRequest(
-        id=utterance.request,
-        conversation=utterance.conversation,
-        user=utterance.speaker,
-        channel=utterance.channel,
-        text=utterance.text,
-        correlation=utterance.correlation,
-        created_at=utterance.at,
-    )
-
-
-def _utterance(stored: StoredRequest) -> Utterance:
-    return Utterance(
-        text=stored.text,
-        speaker=stored.user,
-        conversation=stored.conversation,
-        request=stored.id,
-        channel=stored.channel,
-        correlation=stored.correlation,
-        at=stored.created_at,
-    )

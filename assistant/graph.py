@@ -21,7 +21,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from assistant.act import Actor, Gathered
+from assistant.act import Actor
 from assistant.codec import (
     decision_json,
     dump_reading,
@@ -29,6 +29,7 @@ from assistant.codec import (
     turn_json,
     worst,
 )
+from assistant.gathered import Gathered
 from assistant.respond import compose
 from assistant.turn import Event, Finished, Routed, Utterance
 from assistant.understanding.dialogue import Dialogue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from assistant.act import Gathered
+from assistant.gathered import Gathered
 from assistant.turn import Asked, Said, Turn, Utterance
 from assistant.understanding.reading import Ask, Heard, Reading, Reply, Unknown
 

@@ -1,7 +1,8 @@
 """Run one tool call: the same few lines behind every door."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -139,7 +140,7 @@ class Runner:
             return _declined(tool.name, arguments, "nothing_to_do", "There is nothing to do.")
         proposals = [
             Proposal(
-                key=uuid5(desk.request, f"{origin.step}/{index}"),
+                key=uuid5(desk.request, f"{origin.step}/{name}"),
                 action=action,
                 requester=desk.asker,
                 request=desk.request,
@@ -147,7 +148,7 @@ class Runner:
                 correlation=origin.correlation,
                 tainted=origin.tainted,
             )
-            for index, action in enumerate(actions)
+            for name, action in _named(actions)
         ]
         # All at once: a stop must not wait for the answer of the machine before it.
         outcomes = await asyncio.gather(*(self.gate.submit(each) for each in proposals))
@@ -156,6 +157,15 @@ class Runner:
             for action, outcome in zip(actions, outcomes, strict=True)
         )
         return CallResult(tool=tool.name, arguments=arguments, acts=acts)
+
+
+def _named(actions: Iterable[Action]) -> Iterator[tuple[str, Action]]:
+    """Name each action by what it is, so that it keeps its name when fewer are left to do."""
+    seen: Counter[str] = Counter()
+    for action in actions:
+        name = f"{type(action).__name__}/{action.device}"
+        yield f"{name}/{seen[name]}", action
+        seen[name] += 1
 
 
 def _names(tool: Tool) -> tuple[str, ...]:

@@ -101,7 +101,11 @@ class Conversations:
             with session as (
                 insert into conversation_sessions (id, context_key, owner_id, active_participants,
                     created_at, last_message_at)
-                values (%(conversation)s, %(key)s, %(user)s, array[%(user)s::uuid], %(at)s, %(at)s)
+                select %(conversation)s::uuid, %(key)s, %(user)s::uuid, array[%(user)s::uuid],
+                    %(at)s::timestamptz, %(at)s::timestamptz
+                where not exists (
+                    select from conversation_requests
+                    where user_id = %(user)s and client_key = %(client_key)s)
                 on conflict (id) do update set last_message_at = excluded.last_message_at
                 where conversation_sessions.owner_id = excluded.owner_id
                 returning id),
@@ -118,7 +122,7 @@ class Conversations:
                     user_id, created_at)
                 select %(message)s, %(conversation)s, request.id, 'user', %(text)s, %(user)s, %(at)s
                 from request)
-            select (select count(*) from session) as sessions, (select count(*) from request) as new
+            select count(*) as new from request
             """,
             {
                 "conversation": request.conversation,
@@ -136,7 +140,7 @@ class Conversations:
         assert row is not None
         if row["new"]:
             return request
-        earlier = await self._earlier(request, client_key) if row["sessions"] else None
+        earlier = await self._earlier(request, client_key)
         if earlier is None:
             raise UnknownConversationError(
                 f"there is no conversation {request.conversation} of yours; leave"
@@ -178,6 +182,15 @@ class Conversations:
         """Return requests that were accepted and not answered, oldest first."""
         rows = await self._all(_REQUEST + "where r.status = 'accepted' order by r.created_at", {})
         return [_request(row) for row in rows]
+
+    async def begun(self, request: RequestId) -> bool:
+        """Tell whether anything was done or asked for on behalf of a request."""
+        row = await self._one(
+            """select exists (select from device_commands where request_id = %(id)s)
+                   or exists (select from safety_events where request_id = %(id)s) as begun""",
+            {"id": request},
+        )
+        return row is not None and bool(row["begun"])
 
     async def close(self, closing: Closing) -> bool:
         """Store the answer, the state and the decision's end; False if it was closed before."""

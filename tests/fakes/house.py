@@ -38,6 +38,7 @@ from safety.signatures import key_id
 KITT = Path(sys.executable).with_name("kitt")
 LIGHTS = "welding-bay-lights"
 DOOR = "welding-bay-door"
+STORE_LIGHTS = "store-room-lights"
 
 
 @contextmanager
@@ -143,7 +144,9 @@ class Talking:
             "key_id": key_id(spki),
             "signature": base64.b64encode(key.sign(digest(body))).decode(),
         }
-        return self.client(person).post(f"/api/safety/events/{event}/approve", json=answer | changed)
+        return self.client(person).post(
+            f"/api/safety/events/{event}/approve", json=answer | changed
+        )
 
     def ready(self) -> dict[str, Any]:
         """Return what /readyz says."""
@@ -180,7 +183,9 @@ class Talking:
 class Demo(Talking):
     """`kitt demo`, as people start it."""
 
-    def __init__(self, home: Path, *, speed: float = 100, environment: dict[str, str] | None = None):
+    def __init__(
+        self, home: Path, *, speed: float = 100, environment: dict[str, str] | None = None
+    ):
         super().__init__(home)
         self._speed = speed
         self._environment = environment or {}
@@ -190,8 +195,10 @@ class Demo(Talking):
     def start(self) -> None:
         self.hang_up()
         self.child = Child(
-            [KITT, "demo", "--json", "--port", 0, "--home", self.home, "--seed", 1]
-            + ["--speed", self._speed],
+            [
+                *(KITT, "demo", "--json", "--port", 0, "--home", self.home, "--seed", 1),
+                *("--speed", self._speed),
+            ],
             log=self.home.parent / "demo.log",
             environment=self._environment,
         )
@@ -280,9 +287,12 @@ class House(Talking):
     def start_lab(self) -> None:
         login = json.loads((self.home / "mqtt" / "devices.json").read_text())
         self.lab = Child(
-            [sys.executable, "-m", "infra.demo", "run", "--home", self.home, "--speed", self._speed]
-            + ["--mqtt-host", "127.0.0.1", "--mqtt-port", login["port"], "--control-port", 0]
-            + ["--credentials", self.home / "mqtt" / "devices.json"],
+            [
+                *(sys.executable, "-m", "infra.demo", "run", "--home", self.home),
+                *("--mqtt-host", "127.0.0.1", "--mqtt-port", login["port"]),
+                *("--credentials", self.home / "mqtt" / "devices.json"),
+                *("--speed", self._speed, "--control-port", 0),
+            ],
             log=self.home.parent / "lab.log",
         )
         self.control_port = json.loads(self.lab.line())["control_port"]
@@ -292,6 +302,8 @@ class House(Talking):
         self.hang_up()
         announced = self.home / "run.json"
         announced.unlink(missing_ok=True)
+        if self.server is not None:
+            self.server.destroy()
         self.server = Child(
             self._server, log=self.home.parent / "server.log", environment=self._variables()
         )

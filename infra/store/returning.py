@@ -1,0 +1,50 @@
+"""What to look for when KITTY, or a device, comes back."""
+
+from datetime import datetime
+from typing import Final, LiteralString
+
+from infra.db import StorePool
+
+_AWAY: Final[LiteralString] = """
+with work as (
+    select (exists (select from conversation_requests where status = 'accepted')
+            or exists (select from device_commands where outcome is null)) as any)
+select work.any and (
+    %(own_broker)s and exists (
+        select from devices
+        where integration = 'mqtt' and online_state <> 'offline'
+          and coalesce(last_seen, '-infinity') < %(since)s)
+    or exists (
+        select from device_commands c join devices d on d.id = c.device_id
+        where c.outcome is null and c.status = 'sent'
+          and coalesce(d.state_at, '-infinity') < c.sent_at)) as away
+from work
+"""
+
+_SETTLE: Final[LiteralString] = """
+with seen as (
+    update device_commands c set outcome = 'done', late_ack_at = %(at)s
+    from devices d
+    where d.id = c.device_id and c.outcome = 'unknown' and d.commanded ? c.id::text
+    returning c.id, c.safety_event_id)
+update safety_events e set outcome = 'done'
+from seen where e.id = seen.safety_event_id and e.outcome = 'unknown'
+"""
+
+
+async def still_away(pool: StorePool, since: datetime, *, own_broker: bool) -> bool:
+    """Tell whether something was cut off whose devices have not been heard since.
+
+    Behind a broker of our own, which started with us, all devices have to come back first; else
+    only those that may tell what became of a command.
+    """
+    async with pool.connection() as connection:
+        cursor = await connection.execute(_AWAY, {"since": since, "own_broker": own_broker})
+        row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+async def settle_seen(pool: StorePool, at: datetime) -> None:
+    """Settle what is unknown where the device's state lists the command as carried out."""
+    async with pool.connection() as connection:
+        await connection.execute(_SETTLE, {"at": at})
