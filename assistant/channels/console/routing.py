@@ -31,8 +31,12 @@ class Routing:
             with ui.element("div").classes("k-filters"):
                 self._select("Tier", [ANY, *Tier], "_tier")
                 self._select("Outcome", [ANY, *CallOutcome], "_outcome")
-                self._newest = ui.button("Newest", on_click=self._to_newest).props("flat no-caps")
-                self._older = ui.button("Older", on_click=self._to_older).props("flat no-caps")
+                self._newest = ui.button("Newest", on_click=self._to_newest, color=None).props(
+                    "flat no-caps"
+                )
+                self._older = ui.button("Older", on_click=self._to_older, color=None).props(
+                    "flat no-caps"
+                )
             with ui.element("div").classes("k-plots"):
                 self._latency = self._plot(decisions.latency_plot([]), "Latency over time")
                 self._outcomes = self._plot(decisions.outcome_plot([]), "Outcomes by tier")

@@ -63,6 +63,11 @@ export default {
       this.known[card.id] = card;
       this.$nextTick(() => this.toEnd(this.nearEnd()));
     },
+    chips(entry) {
+      // What waits shows on its card, which goes on when the waiting ends.
+      const waits = entry.event && this.known[entry.event];
+      return waits ? entry.chips.filter((chip) => chip.outcome !== "pending") : entry.chips;
+    },
     announce(entry) {
       // On a phone the board may be in front: the reply shows there, too.
       if (this.$el.offsetParent === null && entry.lines.length)
@@ -143,8 +148,8 @@ export default {
           <span class="k-spinner" aria-hidden="true"></span>{{ each.doing }}
         </p>
         <div v-if="each.lines.length" class="k-bubble"><p v-for="(line, i) in each.lines" :key="i" dir="auto">{{ line }}</p></div>
-        <ul v-if="each.chips.length" class="k-chips" aria-label="What was done">
-          <li v-for="(chip, i) in each.chips" :key="i" class="k-chip" :class="chip.outcome">
+        <ul v-if="chips(each).length" class="k-chips" aria-label="What was done">
+          <li v-for="(chip, i) in chips(each)" :key="i" class="k-chip" :class="chip.outcome">
             <Icon :name="chip.icon" /><b>{{ chip.word }}</b><span>{{ chip.label }}</span>
           </li>
         </ul>
