@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,14 @@ from infra.postgres import EmbeddedPostgres
 from infra.settings import LogFormat, LogLevel, LogSettings, load
 
 _numbers = itertools.count(1)
+CAMERA = """
+[[devices]]
+external_id = "bay-camera"
+name = "bay camera"
+kind = "camera"
+zone = "bay"
+capabilities = { intents = [] }
+"""
 PEOPLE = ("olga", "emil", "sara", "anna")
 
 
@@ -33,7 +42,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@dataclass
+@dataclass(repr=False)
 class Door:
     """The running server as its callers see it, and what goes on behind it."""
 
@@ -42,7 +51,6 @@ class Door:
     devices: Devices
     keys: dict[str, Keyring]
     log: io.StringIO
-    dsn: str
     tokens: dict[str, str] = field(default_factory=dict)
     _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
@@ -115,17 +123,18 @@ async def door(
     home = tmp_path_factory.mktemp("home")
     keys = {"olga": Keyring(), "emil": Keyring(), "sara": Keyring("p256")}
     lab = home / "lab.toml"
-    lab.write_text(lab_text(keys), encoding="utf-8")
+    lab.write_text(lab_text(keys) + CAMERA, encoding="utf-8")
     name = f"http_{next(_numbers)}"
     with psycopg.connect(cluster.dsn_of("postgres"), autocommit=True) as admin:
         admin.execute(
             sql.SQL("create database {} template kitty_template").format(sql.Identifier(name))
         )
+    port = free_port()
     settings = load(
         {
             "KITTY_DATABASE_URL": _address(cluster.dsn_of(name)),
             "KITTY_LAB_FILE": str(lab),
-            "KITTY_HTTP_PORT": "0",
+            "KITTY_HTTP_PORT": str(port),
             "KITTY_MQTT_ENGINE": "embedded",
             "KITTY_COMMAND_SECONDS": "2",
             **environment,
@@ -139,12 +148,18 @@ async def door(
     await asyncio.wait({ready, server}, return_when=asyncio.FIRST_COMPLETED)
     if server.done():
         server.result()
-    door = await _furnish(ready.result(), keys, log, cluster.dsn_of(name))
+    door = await _furnish(ready.result(), port, keys, log)
     yield door
     door.devices.stop()
     await door.close()
     server.cancel()
     await asyncio.gather(server, return_exceptions=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _address(conninfo: str) -> str:
@@ -154,17 +169,17 @@ def _address(conninfo: str) -> str:
     return f"postgresql://{parts['user']}@localhost/{parts['dbname']}?{where}"
 
 
-async def _furnish(info: Any, keys: dict[str, Keyring], log: io.StringIO, dsn: str) -> Door:
+async def _furnish(info: Any, port: int, keys: dict[str, Keyring], log: io.StringIO) -> Door:
     login = json.loads(await asyncio.to_thread(Path(info.mqtt.credentials).read_text, "utf-8"))
     devices = Devices(
         host=info.mqtt.host,
         port=info.mqtt.port,
         username=login["username"],
         password=login["password"],
-        kinds={name: each[0] for name, each in DEVICES.items()},
+        kinds={name: each[0] for name, each in DEVICES.items()} | {"bay-camera": "camera"},
     )
     await asyncio.to_thread(devices.start)
-    door = Door(url=info.url, app=info.app, devices=devices, keys=keys, log=log, dsn=dsn)
+    door = Door(url=f"http://127.0.0.1:{port}", app=info.app, devices=devices, keys=keys, log=log)
     people = info.app.services.people
     for person in PEOPLE:
         user = await people.by_handle(person)

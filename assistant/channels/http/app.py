@@ -74,6 +74,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     }
     for path, methods in found["paths"].items():
         for operation in methods.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                schemas |= content["schema"].pop("$defs", {})
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = error
             operation["security"] = [] if path in _OPEN else [{"token": []}]
@@ -83,9 +85,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _close(app: FastAPI) -> None:
     """Answer for what no route takes, before the console's pages are asked."""
 
-    @app.api_route("/api/{rest:path}", methods=_ANY_METHOD, include_in_schema=False)
-    async def nothing(rest: str, request: Request) -> None:
-        del rest
+    async def nothing(request: Request) -> None:
         if any(each.matches(request.scope)[0] is Match.PARTIAL for each in app.router.routes):
             raise Problem(405, "wrong_method", f"{request.method} is not possible here. See /docs.")
         raise Problem(404, "not_found", "There is nothing at this address. See /docs.")
+
+    for path in ("/api", "/api/{rest:path}", "/v1", "/v1/{rest:path}"):
+        app.add_api_route(path, nothing, methods=_ANY_METHOD, include_in_schema=False)

@@ -9,11 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.access import Problem
 from assistant.channels.http.people import Caller
-from assistant.channels.http.problems import correlation_of
-from assistant.channels.http.tools import tool_answer
+from assistant.channels.http.tools import call_tool
 from assistant.services import Services
-from infra import ids
-from safety.entities import RequestId
 from tools.desk import DeviceView
 
 TOOLS: Mapping[str, tuple[str, str]] = {
@@ -99,15 +96,9 @@ def router(services: Services) -> APIRouter:
         if argument in body.payload:
             raise Problem(422, "bad_arguments", f"The payload may not name the {argument}.")
         target = view.zone.id if argument == "zone" else view.device.id
-        result = await services.core.call_tool(
-            tool,
-            {**body.payload, argument: str(target)},
-            user,
-            RequestId(ids.uuid7()),
-            services.now(),
-            correlation=correlation_of(request),
+        return await call_tool(
+            services, request, user, tool, {**body.payload, argument: str(target)}
         )
-        return tool_answer(result, correlation_of(request))
 
     return routes
 

@@ -1,6 +1,8 @@
 """POST /api/tools/{name}: every tool, from its one declaration."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -12,7 +14,8 @@ from assistant.channels.http.problems import correlation_of
 from assistant.codec import call_json
 from assistant.services import Services
 from infra import ids
-from safety.entities import RequestId
+from routing.decision import Tier
+from safety.entities import RequestId, User
 from tools.run import CallOutcome, CallResult
 from tools.spec import Tool
 
@@ -46,7 +49,7 @@ def router(services: Services) -> APIRouter:
             description=tool.summary,
             name=tool.name,
             openapi_extra={
-                "requestBody": {"content": {"application/json": {"schema": tool.schema}}}
+                "requestBody": {"content": {"application/json": {"schema": _schema(tool)}}}
             },
         )(_endpoint(services, tool))
 
@@ -55,6 +58,10 @@ def router(services: Services) -> APIRouter:
         raise Problem(404, "unknown_tool", f"There is no tool {name[:60]!r}. See GET /api/tools.")
 
     return routes
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    return tool.arguments.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
 def tool_json(tool: Tool) -> dict[str, Any]:
@@ -70,19 +77,26 @@ def tool_json(tool: Tool) -> dict[str, Any]:
 
 def _endpoint(services: Services, tool: Tool) -> Callable[..., Awaitable[JSONResponse]]:
     async def call(request: Request, user: Caller) -> JSONResponse:
-        raw = await request.body()
-        arguments = await request.json() if raw else {}
-        result = await services.core.call_tool(
-            tool.name,
-            arguments,
-            user,
-            RequestId(ids.uuid7()),
-            services.now(),
-            correlation=correlation_of(request),
-        )
-        return tool_answer(result, correlation_of(request))
+        arguments = await request.json() if await request.body() else {}
+        return await call_tool(services, request, user, tool.name, arguments)
 
     return call
+
+
+async def call_tool(
+    services: Services, request: Request, user: User, tool: str, arguments: Mapping[str, Any]
+) -> JSONResponse:
+    """Call a tool for a program, count it, and answer."""
+    correlation, began = correlation_of(request), services.now()
+    result = await services.core.call_tool(
+        tool, arguments, user, RequestId(ids.uuid7()), began, correlation=correlation
+    )
+    outcome, took = result.outcome.value, services.now() - began
+    services.metrics.command(tool, outcome)
+    services.metrics.routed(
+        Tier.LOCAL.value, outcome, latency_ms=took / timedelta(milliseconds=1), cost=Decimal(0)
+    )
+    return tool_answer(result, correlation)
 
 
 def tool_answer(result: CallResult, correlation: str) -> JSONResponse:
