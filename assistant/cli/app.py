@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from assistant.cli import approve, chat, keys, people, routing
+from assistant.cli import approve, audit, chat, keys, people, routing
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.screen import complain
 
@@ -32,12 +32,30 @@ app.command()(approve.approvals)
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="users")
 app.add_typer(routing.app, name="routing")
+app.add_typer(audit.app, name="audit")
 
 
 def _later(module: str, name: str) -> Any:
     # The one lazy import: the server's libraries take seconds to load, and `kitt --help`,
     # `kitt chat` and `kitt approve` need none of them.
     return getattr(importlib.import_module(module), name)
+
+
+@audit.app.command()
+def export(
+    back: Annotated[
+        str | None,
+        typer.Option("--since", help="From when on: 30m, 1h, 2d, or an ISO time. Default: all."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write. Default: standard output.")
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", envvar="KITTY_HOME", help="KITTY's folder.")
+    ] = None,
+) -> None:
+    """Write the gate's log, with its checkpoints, for `kitt audit verify`; needs the home."""
+    raise Leave(_later("assistant.cli.audit_export", "export")(back=back, out=out, home=home))
 
 
 @app.command()

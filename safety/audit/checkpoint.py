@@ -7,7 +7,7 @@ checkpoints also lie where nobody who can change the database can change them.
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from safety.audit.entries import MAX_ENTRIES, FormatError, digest_of
 from safety.audit.strict import NotStrictError, read_object
+from safety.audit.verdict import Source
 
 FORMAT: Final = "kitty.audit_checkpoint/1"
 MAX_CHECKPOINT: Final = 4_096
@@ -81,10 +82,11 @@ class Signed:
         return {
             "checkpoint": read_object(self.checkpoint.canonical()),
             "signature": base64.b64encode(self.signature).decode(),
+            "v": 1,
         }
 
     def line(self) -> bytes:
-        """Write it as one line."""
+        """Write it as one line, as it also travels over MQTT."""
         return rfc8785.dumps(self.document()) + b"\n"
 
     def fits(self, key: Ed25519PublicKey) -> bool:
@@ -139,17 +141,17 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Signed:
     return Signed(checkpoint=checkpoint, signature=key.sign(checkpoint.canonical()))
 
 
-def read_checkpoints(lines: Iterable[bytes], name: str) -> list[Signed]:
+def read_checkpoints(source: Source, name: str) -> Iterator[Signed]:
     """Read a file of checkpoints, or raise FormatError that names the line."""
-    found = []
+    lines = iter(lambda: source.readline(MAX_CHECKPOINT + 1), b"")
     for number, line in enumerate(lines, start=1):
-        if not line.endswith(b"\n") and len(line) <= MAX_CHECKPOINT:
-            raise FormatError("truncated_file", f"{name}, line {number}: it is cut off")
         try:
-            found.append(Signed.of(line))
+            signed = Signed.of(line)
         except FormatError as error:
-            raise FormatError(error.code, f"{name}, line {number}: {error}") from None
-    return found
+            cut = not line.endswith(b"\n") and len(line) <= MAX_CHECKPOINT
+            code, why = ("truncated_file", "it is cut off") if cut else (error.code, str(error))
+            raise FormatError(code, f"{name}, line {number}: {why}") from None
+        yield signed
 
 
 def spki_of(key: Ed25519PublicKey) -> bytes:
