@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.demo.control import send_order
 from infra.demo.link import Broker
-from infra.demo.prepare import prepare
+from infra.demo.prepare import TRUST, prepare
 from infra.demo.run import Options, run
 
 
@@ -27,6 +27,7 @@ def _prepare(asked: argparse.Namespace) -> int:
     done = prepare(asked.home, seed=asked.seed)
     where = {
         "lab": str(done.lab),
+        "trust": str(done.trust),
         "keys": {handle: str(path) for handle, path in done.keys.items()},
         "tokens": {handle: str(path) for handle, path in done.tokens.items()},
     }
@@ -41,6 +42,7 @@ def _run(asked: argparse.Namespace) -> int:
     run(
         Options(
             home=asked.home,
+            trust=asked.trust or asked.home / TRUST,
             files=asked.files or asked.home / "artifacts",
             broker=_broker(asked),
             seed=asked.seed,
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--credentials", type=Path, help="JSON file with username and password")
     devices.add_argument("--speed", type=_speed, default=10.0, help="how much faster than real")
     devices.add_argument("--files", type=Path, help="artifact store (HOME/artifacts)")
+    devices.add_argument("--trust", type=Path, help="whose signatures count (HOME/trust.json)")
     devices.add_argument(
         "--control-port", type=int, help="loopback port for ordering faults (0: any)"
     )

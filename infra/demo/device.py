@@ -1,5 +1,6 @@
 """A device on the wire: once or not at all, acknowledged, and faulty when asked to be."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,10 +15,16 @@ HEARTBEAT_SECONDS: Final = 20.0
 TELEMETRY_SECONDS: Final = 10.0
 LATE_SECONDS: Final = 1.0
 """How long after the deadline a `late` device acknowledges."""
+REPORT_SECONDS: Final = 1.0
+"""How long refused commands are counted before they are reported."""
 MAX_WAITING: Final = 64
 """Commands that wait for their turn; more are answered with `busy`."""
 OWN_FAULTS: Final = frozenset({Fault.NONE, Fault.JAM, Fault.SMOKE})
 """Faults of the machine itself, not of its manners on the wire."""
+
+
+Check = Callable[[Command], Command | Answer]
+"""Returns what may be carried out, or the refusal of whoever may not ask for it."""
 
 
 class Wire(Protocol):
@@ -69,11 +76,13 @@ class Device:
         now: Callable[[], datetime],
         dice: Random,
         speed: float,
+        check: Check,
         show: Callable[[str, Mapping[str, Any]], None] = lambda _name, _state: None,
     ) -> None:
         """`name` is the external id; `speed` shortens the delays that scale.
 
-        `show` is told how the device looks, for cameras: also when nobody hears it on the wire.
+        `check` is asked before anything is done.  `show` is told how the device looks, for
+        cameras: also when nobody hears it on the wire.
         """
         self.name = name
         self._machine = machine.restored(memory.kept)
@@ -82,7 +91,10 @@ class Device:
         self._now = now
         self._dice = dice
         self._speed = speed
+        self._check = check
         self._show = show
+        self._refused: Counter[str] = Counter()
+        self._reporting = False
         self._wire: Wire | None = None
         self._free_at = now()
         self._waiting = 0
@@ -117,6 +129,12 @@ class Device:
             if answer is not None:
                 self._acknowledge(command, answer)
             return
+        if command.intent in self._machine.intents:
+            checked = self._check(command)
+            if isinstance(checked, Answer):
+                self._refuse(command.id, checked)
+                return
+            command = checked
         if self._waiting >= MAX_WAITING:
             self._settle(command, Answer(ok=False, code=AckCode.BUSY, detail="Too many commands"))
             return
@@ -188,10 +206,25 @@ class Device:
         if error.command_id is None:
             return
         known = self._memory.answer(error.command_id)
-        self._send_ack(
-            error.command_id,
-            known or Answer(ok=False, code=AckCode.BAD_PAYLOAD, detail=str(error)),
-        )
+        if known is not None or error.answer.code is not AckCode.NOT_AUTHORISED:
+            self._send_ack(error.command_id, known or error.answer)
+        else:
+            self._refuse(error.command_id, error.answer)
+
+    def _refuse(self, command_id: str, answer: Answer) -> None:
+        """Answer, count and report; a refused command is not remembered: it may be a forgery."""
+        self._send_ack(command_id, answer)
+        self._refused[answer.detail.split(":", 1)[0]] += 1
+        if not self._reporting:
+            self._reporting = True
+            self._timer.later(REPORT_SECONDS, self._report)
+
+    def _report(self) -> None:
+        self._reporting = False
+        counts = {f"edge_refused_{code}": number for code, number in self._refused.items()}
+        values = {"edge_refused": self._refused.total(), **counts}
+        message = {"v": 1, "at": stamp(self._now()), "values": values}
+        self._send("telemetry", encode(message))
 
     def _send_ack(self, command_id: str, answer: Answer) -> None:
         self._send("ack", write_ack(command_id, answer, self._now()), wait=True)

@@ -17,6 +17,7 @@ from infra.demo.build import machine_for, shelf_in
 from infra.demo.cameras import Eye
 from infra.demo.control import BADGES
 from infra.demo.device import Device
+from infra.demo.guard import Guard, TrustBook
 from infra.demo.hub import Hub
 from infra.demo.link import Broker, Handler, Link
 from infra.demo.memory import Memory
@@ -44,6 +45,8 @@ class Setting:
     """What every process of the lab is given."""
 
     home: Path
+    trust: Path
+    """The trust file: whose signatures the devices obey."""
     files: Path
     """Root of the artifact store, where printers find G-code."""
     broker: Broker
@@ -86,6 +89,7 @@ class Family:
         self._links: list[Link] = []
         self._devices: dict[str, Device] = {}
         self._eyes: list[Eye] = []
+        self._book = TrustBook(setting.trust)
         self._badges = Badges(people={}, now=clock.now)
         self._awaited: set[str] = set()
         for item in self._items(FAMILIES[name]):
@@ -123,10 +127,12 @@ class Family:
             dice=dice,
             now=clock.now(),
         )
+        memory = Memory(self._setting.home / "devices" / f"{item.external_id}.json")
         return Device(
             name=item.external_id,
             machine=machine,
-            memory=Memory(self._setting.home / "devices" / f"{item.external_id}.json"),
+            memory=memory,
+            check=Guard(device=item.external_id, book=self._book, memory=memory, now=clock.now),
             timer=self._hub,
             now=clock.now,
             dice=dice,

@@ -17,6 +17,7 @@ class AckCode(StrEnum):
     BUSY = "busy"
     DEVICE_ERROR = "device_error"
     NOT_POSSIBLE = "not_possible"
+    NOT_AUTHORISED = "not_authorised"
 
 
 class Fault(StrEnum):
@@ -41,6 +42,10 @@ class Command:
     payload: Mapping[str, Any]
     deadline: datetime
     """After this moment the device does not act."""
+    event: str | None = None
+    """Id of the SafetyEvent that it says it carries out."""
+    envelope: object = None
+    """What people signed, as it came (docs/edge.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

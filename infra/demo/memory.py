@@ -1,11 +1,13 @@
-"""What a device remembers across restarts: the commands it has seen, and how it stood."""
+"""What a device remembers across restarts: commands, used approvals, and how it stood."""
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from infra.demo.machine import AckCode, Answer
+from safety.nonces import Claim, Nonces
 
 REMEMBERED: Final = 1_000
 """Commands; an older one is past its deadline anyway."""
@@ -25,6 +27,7 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._answers: dict[str, Answer | None] = {}
+        self._nonces = Nonces()
         self.kept: Mapping[str, Any] = {}
         if path.exists():
             self._load(json.loads(path.read_text(encoding="utf-8")))
@@ -40,6 +43,13 @@ class Memory:
         """Note that a command is about to be carried out."""
         self._answers[command_id] = None
         self._write()
+
+    def claim(self, event: str, nonce: str, *, until: datetime, now: datetime) -> Claim:
+        """Use an approval up; what was used stays used across restarts."""
+        claim, self._nonces = self._nonces.claim(event, nonce, until=until, now=now)
+        if claim is Claim.FRESH:
+            self._write()
+        return claim
 
     def finish(self, command_id: str, answer: Answer, kept: Mapping[str, Any]) -> None:
         """Note what came of a command, and how the device stands now."""
@@ -62,6 +72,8 @@ class Memory:
 
     def _load(self, stored: Mapping[str, Any]) -> None:
         self.kept = stored["kept"]
+        if "approvals" in stored:  # files from before devices checked them have none
+            self._nonces = Nonces.restored(stored["approvals"])
         for command_id, answer in stored["commands"]:
             self._answers[command_id] = _CUT_SHORT if answer is None else _answer(*answer)
 
@@ -70,11 +82,9 @@ class Memory:
             (command_id, (answer.ok, answer.code, answer.detail) if answer else None)
             for command_id, answer in self._answers.items()
         ]
+        stored = {"commands": commands, "approvals": self._nonces.kept(), "kept": self.kept}
         fresh = self._path.with_suffix(".new")
-        fresh.write_text(
-            json.dumps({"commands": commands, "kept": self.kept}, ensure_ascii=False),
-            encoding="utf-8",
-        )
+        fresh.write_text(json.dumps(stored, ensure_ascii=False), encoding="utf-8")
         fresh.replace(self._path)
 
 

@@ -18,14 +18,20 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from infra.demo import clock
 from infra.demo.lab import DEVICES, JOBS, PEOPLE, ZONES
 from infra.demo.toml import dump
+from safety.entities import Hazard
+from safety.signatures import key_id
+from safety.trust import TrustedKey, TrustedPerson, TrustedZone, TrustError, TrustFile, read_trust
 
 HEADER: Final = (
     "# The demo lab, written by `python -m infra.demo prepare`; changes here are overwritten.\n"
     "# What each field means: docs/lab-file.md\n\n"
 )
 TOKEN_BYTES: Final = 32
+TRUST: Final = "trust.json"
+ISSUER: Final = "python -m infra.demo prepare"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Prepared:
     """Where things are."""
 
     lab: Path
+    trust: Path
+    """Whose signatures the devices obey (docs/edge.md)."""
     keys: Mapping[str, Path]
     """Private key files by handle."""
     tokens: Mapping[str, Path]
@@ -55,7 +63,46 @@ def prepare(home: Path, *, seed: int) -> Prepared:
     }
     lab = home / "lab.toml"
     _write(lab, (HEADER + dump(document)).encode())
-    return Prepared(lab=lab, keys=keys, tokens=tokens)
+    trust = home / TRUST
+    spkis = {handle: base64.b64decode(_spki(path)) for handle, path in keys.items()}
+    kept = _standing(trust)
+    if kept is None or kept.issued_by == ISSUER:
+        _write(trust, lab_trust(spkis, kept=kept).write())
+    return Prepared(lab=lab, trust=trust, keys=keys, tokens=tokens)
+
+
+def lab_trust(spkis: Mapping[str, bytes], *, kept: TrustFile | None) -> TrustFile:
+    """Return whom the lab's devices obey; the site's name and the date stay as they were."""
+    return TrustFile(
+        site=kept.site if kept else "",
+        issued_at=kept.issued_at if kept else clock.now(),
+        issued_by=ISSUER,
+        people={
+            each["handle"]: TrustedPerson(handle=each["handle"], roles=frozenset(each["roles"]))
+            for each in PEOPLE
+        },
+        keys={
+            key_id(spki): TrustedKey(id=key_id(spki), person=handle, spki=spki)
+            for handle, spki in spkis.items()
+        },
+        zones={
+            each["slug"]: TrustedZone(
+                slug=each["slug"],
+                hazard=Hazard[each["hazard_level"].upper()],
+                roles=frozenset(each["policy"]["required_roles"]),
+            )
+            for each in ZONES
+        },
+        devices={each["external_id"]: each["zone"] for each in DEVICES},
+    )
+
+
+def _standing(trust: Path) -> TrustFile | None:
+    """Return the trust file that is there; one exported by KITTY is never overwritten."""
+    try:
+        return read_trust(trust.read_bytes())
+    except (FileNotFoundError, TrustError):
+        return None
 
 
 def _person(

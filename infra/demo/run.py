@@ -32,6 +32,7 @@ class Options:
     """What the command line says."""
 
     home: Path
+    trust: Path
     files: Path
     broker: Broker
     seed: int
@@ -50,6 +51,7 @@ def run(options: Options) -> None:
     plan = read_plan(options.home / "lab.toml")
     setting = Setting(
         home=options.home,
+        trust=options.trust,
         files=options.files,
         broker=options.broker,
         seed=options.seed,

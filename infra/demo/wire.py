@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Never
 
-from infra.demo.machine import Answer, Command
+from infra.demo.machine import AckCode, Answer, Command
 
 MAX_PAYLOAD: Final = 64 * 1024
 """Bytes of one message."""
@@ -25,9 +25,16 @@ WILL: Final[Mapping[str, Any]] = {
 class WireError(ValueError):
     """A message cannot be used; `command_id` is set when it can at least be answered."""
 
-    def __init__(self, message: str, *, command_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        command_id: str | None = None,
+        code: AckCode = AckCode.BAD_PAYLOAD,
+    ) -> None:
         super().__init__(message)
         self.command_id = command_id
+        self.answer = Answer(ok=False, code=code, detail=message)
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -57,14 +64,22 @@ def read_command(raw: bytes, *, device: str) -> Command:
     command_id = message.get("command_id")
     if not isinstance(command_id, str) or not 1 <= len(command_id) <= MAX_ID:
         raise WireError("the command has no usable command_id")
-    wrong = _wrong_field(message, device=device)
+    wrong = _wrong_field(message)
     if wrong:
         raise WireError(f"{wrong!r} is missing or wrong", command_id=command_id)
+    if message.get("device") != device:
+        raise WireError(
+            f"wrong_device: this is {device!r}",
+            command_id=command_id,
+            code=AckCode.NOT_AUTHORISED,
+        )
     return Command(
         id=command_id,
         intent=message["intent"],
         payload=message["payload"],
         deadline=datetime.fromisoformat(message["deadline"]).astimezone(UTC),
+        event=message.get("safety_event_id"),
+        envelope=message.get("envelope"),
     )
 
 
@@ -87,11 +102,11 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _wrong_field(message: Mapping[str, Any], *, device: str) -> str | None:
-    intent = message.get("intent")
+def _wrong_field(message: Mapping[str, Any]) -> str | None:
+    intent, event = message.get("intent"), message.get("safety_event_id")
     right = {
         "v": message.get("v") == 1,
-        "device": message.get("device") == device,
+        "safety_event_id": event is None or isinstance(event, str),
         "intent": isinstance(intent, str) and 1 <= len(intent) <= MAX_ID,
         "payload": isinstance(message.get("payload"), dict),
         "deadline": _is_time(message.get("deadline")),

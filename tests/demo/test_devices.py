@@ -146,12 +146,12 @@ def test_what_is_not_understood_is_refused(stage, machine, intent, payload, code
 @pytest.mark.parametrize(
     "changes",
     [
-        {"device": "other"},
         {"deadline": "soon"},
         {"deadline": "2026-01-01T00:00:00"},
         {"payload": []},
         {"intent": 5},
         {"v": 2},
+        {"safety_event_id": 7},
     ],
 )
 def test_a_malformed_command_is_answered_and_not_carried_out(stage, changes) -> None:

@@ -19,6 +19,9 @@ from infra.demo.toml import dump
 from infra.lab_file import parse_lab, read_lab
 from safety.actions import KINDS
 
+SECRET = ("keys", "tokens", "trust")
+"""What differs from lab to lab: made once, or telling who holds what was made once."""
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {
@@ -29,7 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def without_secrets(files: dict[str, bytes]) -> dict[str, bytes]:
-    public = {name: data for name, data in files.items() if not name.startswith(("keys", "tokens"))}
+    public = {name: data for name, data in files.items() if not name.startswith(SECRET)}
     public["lab.toml"] = re.sub(rb"(token_sha256|spki) = .*", b"", public["lab.toml"])
     return public
 
@@ -41,7 +44,7 @@ def test_the_same_seed_gives_the_same_lab_but_for_keys_and_tokens(tmp_path: Path
     assert without_secrets(one) == without_secrets(same)
     assert without_secrets(one) != without_secrets(other)
     for name in one:
-        if name.startswith(("keys", "tokens")):
+        if name.startswith(SECRET):
             assert one[name] != same[name]
 
 

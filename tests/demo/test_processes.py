@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fakes.approvals import Signers
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -82,9 +83,21 @@ class Ear:
             "deadline": (now + timedelta(seconds=seconds)).isoformat(),
             "correlation_id": name,
             "safety_event_id": None,
+            "envelope": None,
         }
-        self._client.publish(f"kitty/devices/{device}/cmd", json.dumps(message), qos=1)
+        self.send(device, message)
         return name
+
+    def send(self, device: str, message: dict) -> None:
+        self._client.publish(f"kitty/devices/{device}/cmd", json.dumps(message), qos=1)
+
+    def sent(self, message: dict) -> dict:
+        """Send a whole message, and wait for the (next) acknowledgement."""
+        device, name = message["device"], message["command_id"]
+        before = len(self.acks(device, name))
+        self.send(device, message)
+        self.until(lambda: len(self.acks(device, name)) > before)
+        return self.acks(device, name)[-1]
 
     def acks(self, device: str, name: str) -> list[dict]:
         acks = self.heard(f"kitty/devices/{device}/ack")
@@ -215,11 +228,17 @@ async def test_a_command_acts_once_also_after_its_process_was_killed(home, broke
 
 async def test_a_prepared_job_is_printed(home, broker, ear) -> None:
     job = next(job for job in read_lab(home / "lab.toml").jobs if job.name == "cable clips")
-    payload = {"job": "j", "gcode_path": job.gcode_path, "gcode_sha256": job.gcode_sha256}
+    payload = {
+        "job": str(uuid.uuid4()),
+        "gcode_path": job.gcode_path,
+        "gcode_sha256": job.gcode_sha256,
+    }
     async with running(home, broker):
-        assert ear.told("mk4", "start_print", payload)["ok"]
+        start = Signers(home).message
+        assert ear.sent(start("mk4", "start_print", payload, "operator"))["ok"]
         ear.until_state("mk4", status="printing")
-        assert ear.told("mk4", "start_print", payload)["code"] == "busy"
+        again = start("mk4", "start_print", payload, "operator")
+        assert ear.sent(again)["code"] == "busy"
         ear.until_state("mk4", status="complete", progress=1.0)
         progress = [s["state"]["progress"] for s in ear.heard("kitty/devices/mk4/state")]
         assert progress == sorted(progress)
@@ -234,7 +253,9 @@ async def test_a_device_that_vanishes_leaves_its_will_and_comes_back(home, broke
         ear.until_state(door, online=False)
         ear.until_state(door, online=True)
         assert lab.order(device=door, fault="twice")["ok"]
-        name = ear.tell(door, "unlock", {"seconds": 1})
+        unlock = Signers(home).message(door, "unlock", {"seconds": 1})
+        ear.send(door, unlock)
+        name = unlock["command_id"]
         ear.until(lambda: len(ear.acks(door, name)) == 2)
         ear.until_state(door, locked=True, commands=[name])
         states = [s["state"].get("locked") for s in ear.heard(f"kitty/devices/{door}/state")]
@@ -246,11 +267,13 @@ async def test_a_device_that_vanishes_leaves_its_will_and_comes_back(home, broke
 
 async def test_a_new_broker_finds_everything_again(home, broker, ear) -> None:
     async with running(home, broker):
-        assert ear.told("welder", "enable_power", {}, name="one")["ok"]
+        power = Signers(home).message("welder", "enable_power", {})
+        one = power["command_id"]
+        assert ear.sent(power)["ok"]
         await broker.stop()
         ear.messages.clear()
         await broker.start()
-        ear.until_state("welder", online=True, on=True, commands=["one"])
+        ear.until_state("welder", online=True, on=True, commands=[one])
         assert ear.told("welder", "cut_power", {})["ok"]
         for device in ("mk4", "laser-room-camera", "main-floor-sensor"):
             ear.until_state(device, online=True)

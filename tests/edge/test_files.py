@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fakes.edge import Bench, unlock
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety.canonical import CanonicalFormError, canonical
@@ -32,6 +32,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     payload=st.binary(min_size=1, max_size=300),
     sigs=st.lists(st.binary(min_size=1, max_size=80), min_size=1, max_size=MAX_SIGNATURES),
@@ -43,6 +44,7 @@ def test_an_envelope_comes_back_as_it_was_written(payload: bytes, sigs: list[byt
     assert read_envelope(json.loads(json.dumps(envelope.document()))) == envelope
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_anything_else_is_no_envelope(value: Any) -> None:
     with pytest.raises(EnvelopeError):
@@ -91,6 +93,7 @@ def test_what_cannot_travel_is_not_written() -> None:
 DOCUMENT = Bench().document(unlock())
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(sorted(DOCUMENT)),
     value=st.none()
