@@ -170,3 +170,19 @@ def test_an_exported_trust_file_is_not_overwritten(stage: Guarded) -> None:
     path.write_text("broken", encoding="utf-8")
     prepare(stage.home, seed=1)
     assert set(read_trust(path.read_bytes()).people) >= {"operator", "safety"}
+
+
+def test_without_the_check_the_same_forgeries_open_the_door(stage: Guarded) -> None:
+    """Positive control: what is refused above would have moved the bolt."""
+    message = stage.unlock()
+    forgeries = [raw(message, envelope=None), raw(message, command_id="copy")]
+    for check, opened in ((stage._guard, 0), (None, 2)):
+        stage.sent.clear()
+        stage.folder = stage.home / str(opened)
+        stage.folder.mkdir()
+        door = stage.device(DOOR, speed=10.0, name=NAME, check=check)
+        door.publish_state()
+        for forgery in forgeries:
+            door.on_command(forgery)
+            stage.pass_time(7)
+        assert stage.opened() == opened
