@@ -30,7 +30,7 @@ class Answering:
         event = await parts.ledger.event(event_id)
         if event is None:
             return await parts.no_event(event_id, relayed_by)
-        unfit = await self._settled(event) or await self._early(event, relayed_by)
+        unfit = await self._settled(event, relayed_by) or await self._early(event, relayed_by)
         if unfit is not None:
             return unfit
         key = await parts.facts.key(key_id)
@@ -50,7 +50,7 @@ class Answering:
 
     async def _not_added(self, event: SafetyEvent, key: PublicKey) -> Outcome:
         latest = await self._parts.ledger.event(event.id) or event
-        return await self._settled(latest) or await self._parts.refuse_step(
+        return await self._settled(latest, key.user) or await self._parts.refuse_step(
             event,
             key.user,
             errors.ALREADY_SIGNED,
@@ -91,7 +91,7 @@ class Answering:
         event = await parts.ledger.event(event_id)
         if event is None:
             return await parts.no_event(event_id, user.id)
-        unfit = await self._settled(event) or await self._early(event, user.id)
+        unfit = await self._settled(event, user.id) or await self._early(event, user.id)
         if unfit is not None:
             return unfit
         if event.hazard is not Hazard.LOW:
@@ -119,7 +119,7 @@ class Answering:
         event = await parts.ledger.event(event_id)
         if event is None:
             return await parts.no_event(event_id, user.id)
-        unfit = await self._settled(event)
+        unfit = await self._settled(event, user.id)
         if unfit is not None:
             return unfit
         mine = event.proposal.requester.id == user.id
@@ -144,14 +144,14 @@ class Answering:
             seen.policy is not None and may_sign(person.roles, seen.policy)
         )
 
-    async def _settled(self, event: SafetyEvent) -> Outcome | None:
+    async def _settled(self, event: SafetyEvent, actor: UserId) -> Outcome | None:
         """Say that an event takes no answer any more; None if it still does."""
         if event.status is not EventStatus.PENDING:
             standing = await self._parts.standing(event.id)
             reason = "This request is settled already."
             if isinstance(standing, Refused):
                 reason = f"{reason} {standing.reason}"
-            return Refused(code=errors.ALREADY_SETTLED, reason=reason, event=event.id)
+            return await self._parts.refuse_step(event, actor, errors.ALREADY_SETTLED, reason)
         if not lasts(event, self._parts.sources.now()):
             return await self._settling.deny(event, errors.EXPIRED, RAN_OUT, actor=None)
         return None

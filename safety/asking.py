@@ -74,7 +74,7 @@ class Asking:
         if command is not None:
             if not _same(command.proposal, proposal):
                 return await self._reused(proposal)
-            return await parts.executor.carry_on(command)
+            return await parts.found(command)
         event = await parts.ledger.event_of(proposal.key)
         if event is None:
             return None

@@ -82,7 +82,7 @@ class Executor:
         seen = await self._facts.circumstances(action, command.proposal.requester.id)
         if driver is None or seen.device is None:
             gone = Rejected(code="no_driver", detail="the device is gone")
-            return await self._close(command, _what_is_certain(command.status, gone))
+            return await self.close(command, _what_is_certain(command.status, gone))
         permit = Permit(
             action,
             seen.device,
@@ -101,7 +101,7 @@ class Executor:
             return await self._look(await self._ledger.command(command.id) or command)
         except _TooLateError:
             receipt = _never_sent()
-        return await self._close(command, _what_is_certain(ticket.found, receipt))
+        return await self.close(command, _what_is_certain(ticket.found, receipt))
 
     async def _envelope(self, command: Command, seen: Circumstances) -> Envelope | None:
         """Return what was signed with the signatures that count; None where nobody signed."""
@@ -121,7 +121,7 @@ class Executor:
         if command.result is not None:
             return closed_outcome(command)
         if await self._ledger.carried_out(command.id):
-            return await self._close(command, NoAnswer())
+            return await self.close(command, NoAnswer())
         return Unknown(
             command=command.id, event=command.event, reason="it was sent; no answer has come yet"
         )
@@ -129,12 +129,13 @@ class Executor:
     async def _run_out(self, command: Command) -> Outcome:
         """Judge a command found when its time is over: the device will not act on it any more."""
         if command.status is CommandStatus.PENDING:
-            return await self._close(command, _never_sent())
+            return await self.close(command, _never_sent())
         if self.forsaken(command):
-            return await self._close(command, NoAnswer())
+            return await self.close(command, NoAnswer())
         return await self._look(command)
 
-    async def _close(self, command: Command, receipt: Receipt) -> Outcome:
+    async def close(self, command: Command, receipt: Receipt) -> Outcome:
+        """Store what came of a command and return it; the first to close it is believed."""
         if isinstance(receipt, NoAnswer) and await self._ledger.carried_out(command.id):
             receipt = Carried(at=self._sources.now(), detail="seen in the device's state")
         now = self._sources.now()

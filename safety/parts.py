@@ -6,20 +6,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from safety import errors
+from safety.checks import Misfit, changed, tampered
 from safety.entities import CommandId, EventId, Hazard, UserId
 from safety.envelope import command_for
 from safety.execution import Executor, closed_outcome
 from safety.permit import Drivers
-from safety.policy import Circumstances
+from safety.policy import Circumstances, Clear, Refusal, Support, Waits, assess
 from safety.ports import Facts, Ledger
 from safety.records import (
     Command,
+    CommandStatus,
     EventStatus,
     LogEntry,
     Outcome,
     Pending,
     Proposal,
     Refused,
+    Rejected,
     SafetyEvent,
     Sources,
     entry_for,
@@ -102,6 +105,34 @@ class Parts:
         )
         return no_such_event()
 
+    async def found(self, command: Command) -> Outcome:
+        """Go on with a command found in the ledger, whose turn may be gone since long."""
+        if command.result is None and command.status is CommandStatus.PENDING:
+            misfit = await self._misfit(command)
+            if misfit is not None:
+                code, reason = misfit
+                return await self.executor.close(command, Rejected(code=code, detail=reason))
+        return await self.executor.carry_on(command)
+
+    async def _misfit(self, command: Command) -> Misfit | None:
+        """Say why an unsent command would not be let through again; None if it would."""
+        seen = await self.circumstances(command.proposal)
+        support = Support()
+        if command.event is not None:
+            event = await self.ledger.event(command.event)
+            assert event is not None
+            misfit = tampered(event) or changed(event, seen)
+            if misfit is not None:
+                return misfit
+            support = support_of(event)
+        match assess(command.proposal.action, seen, support, self.sources.now()):
+            case Clear():
+                return None
+            case Waits():
+                return errors.NOT_AUTHORISED, "Its approvals do not count any more."
+            case Refusal(code, reason):
+                return code, reason
+
     async def standing(self, event_id: EventId) -> Outcome:
         """Return what has come of an event so far; reads only."""
         event = await self.ledger.event(event_id)
@@ -137,6 +168,15 @@ def no_such_event() -> Refused:
     """Say that there is no such event."""
     return Refused(
         code=errors.UNKNOWN_EVENT, reason="There is no such request. List the approvals first."
+    )
+
+
+def support_of(event: SafetyEvent) -> Support:
+    """Return what speaks for an event so far."""
+    return Support(
+        confirmed=event.confirmed_at is not None,
+        signers=event.signers,
+        tainted=event.proposal.tainted,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from safety import errors
 from safety.checks import changed, tampered
 from safety.entities import AccessPolicy, EventId, Hazard, UserId
-from safety.parts import RAN_OUT, Parts, lasts, no_such_event, waiting
+from safety.parts import RAN_OUT, Parts, lasts, no_such_event, support_of, waiting
 from safety.policy import Refusal, Support, Waits, assess, counted
 from safety.records import Command, EventStatus, Outcome, SafetyEvent, entry_for
 
@@ -34,11 +34,7 @@ class Settling:
             return await self.deny(event, errors.EXPIRED, RAN_OUT, actor=None)
         if now < event.not_before:  # the clock was set back: wait until it is right again
             return waiting(event)
-        support = Support(
-            confirmed=event.confirmed_at is not None,
-            signers=event.signers,
-            tainted=event.proposal.tainted,
-        )
+        support = support_of(event)
         verdict = assess(event.proposal.action, seen, support, now)
         if isinstance(verdict, Refusal):
             return await self.deny(event, verdict.code, verdict.reason, actor=None)
@@ -117,7 +113,7 @@ class Settling:
         return outcomes
 
     async def _carry_on(self, command: Command) -> Outcome:
-        outcome = await self._parts.executor.carry_on(command)
+        outcome = await self._parts.found(command)
         if command.event is not None:
             self._parts.announce(command.event, await self._parts.standing(command.event))
         return outcome

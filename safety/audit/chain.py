@@ -15,13 +15,15 @@ _BATCH: Final = 4_096
 class Chain:
     """What is known of the entries up to `seq`."""
 
-    __slots__ = ("_begin", "_tree", "_waiting", "head", "seq")
+    __slots__ = ("_begin", "_tree", "_waiting", "before", "head", "seq")
 
     def __init__(self, header: Header) -> None:
         self.seq = header.first - 1
         """Number of the last entry."""
         self.head = header.head.hex().encode()
         """Its hash, in hex."""
+        self.before = self.head
+        """The hash of the entry before that, in hex."""
         self._tree = Tree.resumed(self.seq, header.peaks)
         self._waiting: list[bytes] = []
         self._begin = self._beginning()
@@ -39,7 +41,7 @@ class Chain:
             return False
         _strict(line, self.seq + 1)
         self.seq += 1
-        self.head = head
+        self.before, self.head = self.head, head
         self._begin = self._beginning()
         self._waiting.append(found.digest())
         if len(self._waiting) >= _BATCH:

@@ -5,6 +5,7 @@ Only the lines around the break are looked at; what comes later is not worth mor
 
 from collections.abc import Sequence
 
+from safety.audit.checkpoint import Checkpoint
 from safety.audit.entries import Link
 from safety.audit.verdict import TamperedError, wrong
 
@@ -27,6 +28,25 @@ def explain(
     if link.seq < due:
         return _late(link, due, head, sealed)
     return _unlinked(link, after, due, sealed)
+
+
+def unlike(
+    checkpoint: Checkpoint, after: Sequence[Link], *, seq: int, before: bytes, sealed: int
+) -> TamperedError:
+    """Explain why the entries up to `seq` are not those that a checkpoint signed for.
+
+    `before` is the hash (hex) of the entry before the last.
+    """
+    true = checkpoint.head.hex().encode()
+    if after and after[0].sound and (after[0].prev, after[0].stated) == (before, true):
+        return wrong("inserted", f"There are two entries {seq}: the first was put in.", seq)
+    return wrong(
+        "rewritten",
+        f"Something from entry {sealed + 1} to {seq} was written anew: it is not what was signed "
+        f"on {checkpoint.time}.",
+        min(sealed + 1, seq),
+        seq,
+    )
 
 
 def _unsound(after: Sequence[Link], due: int, head: bytes) -> TamperedError:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from safety.audit.chain import Chain
 from safety.audit.checkpoint import Checkpoint, Signed, fingerprint, load_spki
 from safety.audit.entries import MAX_LINE, FormatError, Header, Link
-from safety.audit.faults import explain
+from safety.audit.faults import explain, unlike
 from safety.audit.verdict import Source, Status, TamperedError, Verdict, wrong
 
 _CHECKPOINT: Final = b'{"checkpoint":'
@@ -257,13 +257,10 @@ class Verifier:
             )
         root, head = self._chain.root(), self._chain.head
         if (checkpoint.root, checkpoint.head.hex().encode()) != (root, head):
-            raise wrong(
-                "rewritten",
-                f"Something from entry {self._sealed + 1} to {self._seq} was written anew: it is "
-                f"not what was signed on {checkpoint.time}.",
-                min(self._sealed + 1, self._seq),
-                self._seq,
-            )
+            raise unlike(
+                checkpoint, self._ahead(), seq=self._seq, before=self._chain.before,
+                sealed=self._sealed,
+            )  # fmt: skip
         self._sealed = self._seq
 
 
