@@ -11,10 +11,11 @@ from typing import Final
 
 import psycopg
 import structlog
+from psycopg.rows import TupleRow
 
 from infra.broker import BrokerProcess, Engine
 from infra.checkpoints import PooledSaver
-from infra.db import StoreError, StorePool, open_pool
+from infra.db import StoreError, StorePool, open_pool, unavailable
 from infra.migrate import migrate
 from infra.mqtt import Bus
 from infra.mqtt_settings import BusSettings
@@ -24,6 +25,7 @@ from infra.supervise import Supervisor
 
 _log = structlog.get_logger("kitty")
 _WATCH: Final = timedelta(seconds=1)
+_HOLD: Final = timedelta(seconds=5)
 _ANSWER_WITHIN: Final = 2.0
 """Seconds in which the store must answer to count as ready."""
 _ONE_KITTY: Final = 7_554_894
@@ -73,11 +75,14 @@ async def open_places(settings: Settings, supervisor: Supervisor) -> AsyncIterat
         )
         dsn = _dsn(settings, postgres)
         await asyncio.to_thread(migrate, dsn)
-        await stack.enter_async_context(_only_one(dsn))
+        only_one = _OnlyOne(dsn)
+        stack.push_async_callback(only_one.close)
+        await only_one.hold()
         pool = await stack.enter_async_context(open_pool(dsn))
         await PooledSaver(pool).setup()
         stack.push_async_callback(supervisor.stop)
         _watch(supervisor, broker, postgres)
+        supervisor.every(_HOLD, "only_one", only_one.hold)
         bus_settings = _bus_settings(settings, broker)
         yield Places(
             pool=pool,
@@ -123,20 +128,43 @@ def _watch(
         supervisor.every(_WATCH, "database", watch)
 
 
-@asynccontextmanager
-async def _only_one(dsn: str) -> AsyncIterator[None]:
-    """Hold the lock that keeps a second KITTY off this database."""
-    connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
-    try:
+class _OnlyOne:
+    """The lock that keeps a second KITTY off this database; lost with its connection."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+
+    async def hold(self) -> None:
+        """Take the lock unless it is held; raise TakenError if another KITTY has it."""
+        if self._connection is not None:
+            try:
+                await self._connection.execute("select 1")
+            except psycopg.Error:
+                await self.close()
+            else:
+                return
+        try:
+            await self._take()
+        except psycopg.OperationalError as error:
+            raise unavailable(error) from error
+
+    async def _take(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
         cursor = await connection.execute("select pg_try_advisory_lock(%s)", (_ONE_KITTY,))
         row = await cursor.fetchone()
         if row is None or not row[0]:
+            await connection.close()
             raise TakenError(
                 "another KITTY serves this database; stop it first, or give this one its own"
             )
-        yield
-    finally:
-        await connection.close()
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Let it go."""
+        if self._connection is not None:
+            await self._connection.close()
+        self._connection = None
 
 
 def _bus_settings(settings: Settings, broker: BrokerProcess | None) -> BusSettings:

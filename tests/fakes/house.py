@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from psycopg.rows import dict_row
 
-from fakes.processes import Child, until
+from fakes.processes import ROOT, Child, until
 from infra.broker_files import KITTY, logins, write_devices_login, write_embedded
 from infra.demo.control import send_order
 from infra.demo.prepare import prepare
@@ -65,24 +67,26 @@ class Talking:
         self.home = home
         self.url = ""
         self._clients: dict[str, httpx.Client] = {}
+        self._guard = threading.Lock()
 
     # -- over HTTP ------------------------------------------------------------------------
 
     def client(self, person: str = "operator") -> httpx.Client:
         """Return somebody's client; it may be used by several threads at once."""
-        key = f"{person}@{self.url}"
-        if key not in self._clients:
-            token = (self.home / "tokens" / f"{person}.token").read_text().strip()
-            self._clients[key] = httpx.Client(
-                base_url=self.url,
-                headers={"authorization": f"Bearer {token}"},
-                timeout=60,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=64, keepalive_expiry=1),
-            )
-        return self._clients[key]
+        with self._guard:
+            if person not in self._clients:
+                token = (self.home / "tokens" / f"{person}.token").read_text().strip()
+                self._clients[person] = httpx.Client(
+                    base_url=self.url,
+                    headers={"authorization": f"Bearer {token}"},
+                    timeout=60,
+                    trust_env=False,
+                    limits=httpx.Limits(max_connections=64, keepalive_expiry=1),
+                )
+            return self._clients[person]
 
     def hang_up(self) -> None:
+        """Close all connections; the next request opens new ones, to where KITTY is then."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
@@ -154,6 +158,19 @@ class Talking:
             answer: dict[str, Any] = client.get("/readyz").json()
             return answer
 
+    def kitt(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run `kitt` against this home, as a person would in a terminal."""
+        clean = {name: value for name, value in os.environ.items() if "KITTY" not in name}
+        return subprocess.run(
+            [KITT, *map(str, arguments), "--home", str(self.home)],
+            env={**clean, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     # -- behind the scenes ----------------------------------------------------------------
 
     @property
@@ -164,6 +181,11 @@ class Talking:
         """Look into the database."""
         with psycopg.connect(self.dsn, row_factory=dict_row, connect_timeout=10) as connection:
             return connection.execute(query.encode(), values).fetchall()
+
+    def change(self, statement: str, *values: Any) -> None:
+        """Change the database behind KITTY's back."""
+        with psycopg.connect(self.dsn, connect_timeout=10) as connection:
+            connection.execute(statement.encode(), values)
 
     def carried_out(self, device: str) -> list[str]:
         """Return the ids of the commands a device remembers to have carried out."""
@@ -345,6 +367,12 @@ class House(Talking):
         self.server.kill()
         self.server.destroy()
         self.hang_up()
+
+    def kill_server_after(self, seconds: float) -> None:
+        """Kill -9 the main process a moment from now, whatever it does then."""
+        assert self.server is not None
+        threading.Event().wait(seconds)  # chance, not a wait for something
+        self.server.kill()
 
     def restart_server(self) -> None:
         assert self.server is not None
