@@ -20,7 +20,7 @@ from infra.audit_files import AuditFiles, AuditFilesError
 from infra.db import StoreError
 from infra.mqtt_settings import BusUnavailableError, UnconfirmedError
 from infra.store.audit import AuditLog, Head
-from safety.audit.checkpoint import Checkpoint, Signed, fingerprint, sign
+from safety.audit.checkpoint import Checkpoint, Signed, sign
 from safety.audit.merkle import Tree
 
 EVERY: Final = timedelta(minutes=1)
@@ -83,8 +83,6 @@ class Sealer:
                 self._key,
             )
             self._files.append(signed)
-            if last is None:
-                _log.info("audit_begins", key=fingerprint(self._key.public_key()))
             return signed, True
 
     async def _follow(self, last: Signed, head: Head) -> None:
@@ -160,6 +158,8 @@ class Checkpoints:
             _log.error("audit_not_sealed", code=error.code, reason=str(error))
             return
         self.fault, self.size = None, signed.checkpoint.size
+        if new and signed.checkpoint.previous is None:
+            _log.info("audit_begins", log=str(signed.checkpoint.log), entries=self.size)
         if new:
             _log.info("audit_sealed", entries=self.size, root=signed.checkpoint.root.hex())
         if signed != self._told:

@@ -207,7 +207,7 @@ def rewrite(log: Log, chance: Random) -> Tampered:
     texts: list[dict[str, object]] = [{} for _ in log.rows[at:]]
     texts[0] = {"verdict": "refused by nobody"}
     before = _hash_of(log.rows[at - 1]) if at else genesis(LOG)
-    rows, hashes = chained(texts, at + 1, before)
+    rows, _ = chained(texts, at + 1, before)
     forged = log.rows[:at] + rows
     way = chance.randrange(3)
     if way == 0:  # the old checkpoints are left

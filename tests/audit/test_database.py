@@ -101,23 +101,25 @@ def test_writers_never_wait_for_one_another_in_a_ring(database: str) -> None:
         assert gapless(one) == 2
 
 
-async def test_a_killed_database_keeps_a_valid_chain(tmp_path: Path) -> None:
+@pytest.fixture
+def own_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kitty-audit-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        with EmbeddedPostgres(home) as server:
-            migrate(server.dsn)
-            committed = 0
-            for _ in range(3):
-                committed += _write_until_killed(server, home)
-            with psycopg.connect(server.dsn, autocommit=True) as connection:
-                kept = gapless(connection)
-                assert kept >= committed > 0
-                add(connection)
-            async with open_pool(server.dsn, min_size=1, max_size=2) as pool:
-                await sealer(pool, tmp_path).seal()
-                verdict = checked(await exported(pool, tmp_path), tmp_path)
-            assert (verdict.status, verdict.entries) == (Status.INTACT, kept + 1)
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+async def test_a_killed_database_keeps_a_valid_chain(own_home: Path, tmp_path: Path) -> None:
+    with EmbeddedPostgres(own_home) as server:
+        migrate(server.dsn)
+        committed = sum(_write_until_killed(server, own_home) for _ in range(3))
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            kept = gapless(connection)
+            assert kept >= committed > 0
+            add(connection)
+        async with open_pool(server.dsn, min_size=1, max_size=2) as pool:
+            await sealer(pool, tmp_path).seal()
+            verdict = checked(await exported(pool, tmp_path), tmp_path)
+        assert (verdict.status, verdict.entries) == (Status.INTACT, kept + 1)
 
 
 def _write_until_killed(server: EmbeddedPostgres, home: Path) -> int:
@@ -221,18 +223,10 @@ def test_the_chain_only_grows(writer: psycopg.Connection[Any], statement: str) -
         writer.execute(statement)  # type: ignore[call-overload]
 
 
-OWNER_OF_ITS_OWN = """
-create role {owner} nologin;
-alter table gate_log owner to {owner};
-alter table gate_log_chain owner to {owner};
-alter table gate_log_identity owner to {owner};
-alter function gate_log_chained() owner to {owner};
-alter function refuse() owner to {owner};
-revoke update, delete, truncate on gate_log, gate_log_chain, gate_log_identity from {owner};
-create role {app} nologin;
-grant select, insert on gate_log to {app};
-grant select on gate_log_chain, gate_log_identity to {app};
-"""
+def owner_of_its_own() -> str:
+    """Return the statements of docs/audit.md."""
+    page = (Path(__file__).parents[2] / "docs/audit.md").read_text(encoding="utf-8")
+    return page.partition("```sql\n")[2].partition("```")[0]
 
 
 @pytest.mark.parametrize(
@@ -247,20 +241,34 @@ grant select on gate_log_chain, gate_log_identity to {app};
         "update gate_log_chain set hash = sha256('')",
         "insert into gate_log_identity values (gen_random_uuid())",
         "set session_replication_role = replica",
-        "create or replace function gate_log_chained() returns trigger language plpgsql as "
-        "'begin return null; end'",
+        "create or replace function gate_log_chained() returns trigger language sql as ''",
+        "create or replace function refuse() returns trigger language sql as ''",
+        "drop function gate_log_genesis()",
     ],
 )
 def test_a_role_of_its_own_can_only_add(writer: psycopg.Connection[Any], statement: str) -> None:
     """The statements of docs/audit.md for an external database do what they say."""
-    names = {"owner": sql.Identifier("log_owner"), "app": sql.Identifier("log_app")}
     with writer.transaction(force_rollback=True):
-        writer.execute(sql.SQL(OWNER_OF_ITS_OWN).format(**names))
-        writer.execute("set local role log_app")
+        writer.execute("create role kitty nologin")
+        writer.execute(owner_of_its_own())  # type: ignore[call-overload]
+        writer.execute("set local role kitty")
         add(writer, 2)
         writer.execute("set constraints all immediate")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             writer.execute(statement)  # type: ignore[call-overload]
+
+
+def test_a_temporary_table_does_not_stand_in_for_the_chain(
+    writer: psycopg.Connection[Any],
+) -> None:
+    writer.execute("create temporary table gate_log_chain (like public.gate_log_chain)")
+    add(writer, 2)
+    count = "select count(*) from {}.gate_log_chain"
+    counted = [
+        writer.execute(sql.SQL(count).format(sql.Identifier(schema))).fetchone()
+        for schema in ("pg_temp", "public")
+    ]
+    assert counted == [(0,), (2,)]
 
 
 # -- who may do anything, changes the log behind the triggers' backs ------------------------

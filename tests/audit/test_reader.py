@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safety.audit.checkpoint import Signed, load_pem, read_checkpoints, sign, spki_of
 from safety.audit.entries import MAX_LINE, FormatError, Header, Link, genesis, sealed
 from safety.audit.merkle import Tree
-from safety.audit.verdict import Status, Verdict
+from safety.audit.verdict import Verdict
 from safety.audit.verify import verify
 
 
