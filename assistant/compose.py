@@ -56,6 +56,7 @@ from infra.store.ledger import PostgresLedger
 from infra.store.people import People
 from infra.store.returning import settle_seen, still_away
 from infra.store.routing_log import RoutingLog
+from infra.store.trust import trust_of
 from infra.supervise import Supervisor
 from infra.wire import AckMessage
 from routing.decision import RoutingDecision, Tier
@@ -65,6 +66,7 @@ from safety.entities import CommandId, ConversationId, DeviceId, EventId, User
 from safety.gate import Gate, Times
 from safety.permit import Drivers
 from safety.records import Outcome, Pending, Refused, Result, Sources
+from safety.trust import TrustFile
 from tools.catalog import build_catalog
 from tools.desk import Desk
 from tools.run import Runner
@@ -169,6 +171,7 @@ class House:
             sources=Sources(now=clock.now, new_id=ids.uuid7, nonce=ids.nonce),
             times=Times(approval=settings.gate.approval, command=settings.gate.command),
             announce=self._settled,
+            site=settings.gate.site or "",
         )
         self.lab = PostgresLab(pool, self._snapshot_at)
         self.printing = PostgresPrinting(pool)
@@ -272,6 +275,7 @@ class House:
             ),
             metrics=self.metrics,
             readiness=self.readiness,
+            trust=self._trust,
             now=clock.now,
             public_url=http.public_url or f"http://localhost:{http.port}",
         )
@@ -374,6 +378,10 @@ class House:
         if isinstance(outcome, Refused) and outcome.code not in {"withdrawn", "denied"}:
             return outcome.reason
         return None
+
+    async def _trust(self) -> TrustFile:
+        site = self.settings.gate.site or ""
+        return await trust_of(self.places.pool, site=site, now=clock.now())
 
     # -- what goes on beside the requests -------------------------------------------------
 

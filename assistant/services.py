@@ -16,6 +16,7 @@ from infra.store.people import People
 from infra.store.routing_log import RoutingLog
 from safety.entities import DeviceId
 from safety.gate import Gate
+from safety.trust import TrustFile
 from tools.desk import Approvals, Lab, Printing, Record
 from tools.spec import Catalog
 
@@ -68,6 +69,8 @@ class Services:
     event_details: EventDetails
     metrics: Metrics
     readiness: Callable[[], Awaitable[Readiness]]
+    trust: Callable[[], Awaitable[TrustFile]]
+    """Whom devices are to trust, as the store knows it now."""
     now: Callable[[], datetime]
     public_url: str
     """Where people reach this server, for links: no slash at the end."""

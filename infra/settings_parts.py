@@ -141,6 +141,13 @@ class GateSettings:
         env="KITTY_COMMAND_SECONDS", kind=Duration(0.1, 300, "seconds"),
         doc="How long a device has to acknowledge a command; it does not act after that.",
     ))  # fmt: skip
+    site: str | None = field(default=None, metadata=known(
+        env="KITTY_SITE", kind=Words("a name: letters, digits, dots, dashes; at most 64",
+                                     r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}"),
+        doc="Name of this site, in everything that people sign: needed where they sign at two"
+            " sites with one key. Devices then need a new trust file (docs/edge.md).",
+        unset="signatures name no site",
+    ))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,7 @@ class Asking:
                 not_before=now,
                 expires_at=expires_at,
                 tainted=proposal.tainted,
+                site=self._parts.site,
             )
         )
         check_size(body)

@@ -66,9 +66,11 @@ def event_document(
     not_before: datetime,
     expires_at: datetime,
     tainted: bool,
+    site: str = "",
 ) -> dict[str, Any]:
-    """Return everything a signature binds to, as JSON values."""
-    return {
+    """Return everything a signature binds to, as JSON values; a site only if it has a name."""
+    named = {"site": site} if site else {}
+    return named | {
         "format": FORMAT,
         "id": str(event),
         "action": {

@@ -54,7 +54,7 @@ def _different(event: SafetyEvent, seen: Circumstances) -> frozenset[str]:
     """Return the parts of the document that would read otherwise if it were written now."""
     signed = parse(event.canonical)
     try:
-        again = parse(canonical(_document(event, seen)))
+        again = parse(canonical(_document(event, seen, site=signed.get("site", ""))))
     except CanonicalFormError:
         return frozenset({"device_state"})
     return frozenset(part for part in signed | again if _text(signed, part) != _text(again, part))
@@ -65,7 +65,7 @@ def _text(document: dict[str, Any], part: str) -> bytes:
     return canonical({part: document.get(part)})
 
 
-def _document(event: SafetyEvent, seen: Circumstances) -> dict[str, Any]:
+def _document(event: SafetyEvent, seen: Circumstances, *, site: str) -> dict[str, Any]:
     assert seen.device is not None
     assert seen.zone is not None
     assert seen.policy is not None
@@ -84,6 +84,7 @@ def _document(event: SafetyEvent, seen: Circumstances) -> dict[str, Any]:
         not_before=event.not_before,
         expires_at=event.expires_at,
         tainted=event.proposal.tainted,
+        site=site,
     )
 
 

@@ -39,7 +39,9 @@ class Gate:
         sources: Sources,
         times: Times,
         announce: Announce,
+        site: str = "",
     ) -> None:
+        """`site` is signed with every event, so that no other site's devices obey it."""
         self._parts = Parts(
             facts=facts,
             ledger=ledger,
@@ -47,6 +49,7 @@ class Gate:
             sources=sources,
             times=times,
             announce=announce,
+            site=site,
             executor=Executor(
                 facts=facts,
                 ledger=ledger,

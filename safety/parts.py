@@ -58,6 +58,8 @@ class Parts:
     times: Times
     announce: Announce
     executor: Executor
+    site: str
+    """Name of the site, in every document that people sign; empty if it has none."""
 
     async def circumstances(self, proposal: Proposal) -> Circumstances:
         """Look at the world afresh."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from assistant.cli import approve, audit, chat, keys, people, routing
+from assistant.cli import approve, audit, chat, keys, people, routing, trust, verify
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.screen import complain
 
@@ -33,6 +33,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="users")
 app.add_typer(routing.app, name="routing")
 app.add_typer(audit.app, name="audit")
+app.add_typer(trust.app, name="trust")
+app.command()(verify.verify)
 
 
 def _later(module: str, name: str) -> Any:

@@ -86,6 +86,7 @@ class SignedEvent(_Part):
     nonce: str
     not_before: AwareDatetime
     expires_at: AwareDatetime
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,7 @@ def lines(card: Card, now: datetime) -> list[tuple[str, str]]:
         ("Action", _SENTENCES[event.action.kind](event.action.arguments)),
         ("Device", f"{quoted(device.name)} ({escaped(device.kind)} {quoted(device.external_id)})"),
         ("Zone", f"{quoted(zone.name)} ({quoted(zone.slug)})"),
+        *([("Site", quoted(event.site))] if event.site else []),
         *(_argument(name, given) for name, given in event.action.arguments.items()),
         ("Asked by", f"{quoted(asker.name)} ({quoted(asker.handle)})"),
         ("Hazard", f"{event.hazard}; {_quorum(event.quorum)} needed"),

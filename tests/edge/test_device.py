@@ -174,7 +174,7 @@ def test_an_exported_trust_file_is_not_overwritten(stage: Guarded) -> None:
 
 def test_without_the_check_the_same_forgeries_open_the_door(stage: Guarded) -> None:
     """Positive control: what is refused above would have moved the bolt."""
-    message = stage.unlock()
+    message = stage.unlock(seconds=200)
     forgeries = [raw(message, envelope=None), raw(message, command_id="copy")]
     for check, opened in ((stage._guard, 0), (None, 2)):
         stage.sent.clear()

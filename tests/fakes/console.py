@@ -375,6 +375,7 @@ class House:
             event_details=self.approvals.details,
             metrics=nothing,
             readiness=nothing,
+            trust=nothing,
             now=lambda: datetime.now(UTC),
             public_url="http://localhost",
         )

@@ -39,6 +39,7 @@ GOOD = {
     "KITTY_PUBLIC_URL": "https://kitty.example/",
     "KITTY_APPROVAL_SECONDS": "120",
     "KITTY_COMMAND_SECONDS": "2.5",
+    "KITTY_SITE": "north-1",
     "KITTY_ROUTING_LOCAL_THRESHOLD": "0.9",
     "KITTY_LAB_FILE": "lab.toml",
     "KITTY_LOG_LEVEL": "WARNING",
@@ -87,6 +88,7 @@ def test_everything_set() -> None:
     assert settings.broker.tls is True
     assert settings.http.public_url == "https://kitty.example"
     assert settings.gate.command == timedelta(seconds=2.5)
+    assert settings.gate.site == "north-1"
     assert settings.routing.local_threshold == 0.9
     assert settings.lab.file == Path.cwd() / "lab.toml"
     assert settings.log.level is LogLevel.WARNING
