@@ -8,6 +8,7 @@ from uuid import UUID
 _NONCE_BYTES: Final = 24
 _SECRET_BYTES: Final = 32
 _CORRELATION_BYTES: Final = 9
+_CHALLENGE_BYTES: Final = 32
 _VERSION: Final = 0x7 << 76
 _VARIANT: Final = 0b10 << 62
 _RANDOM_BITS: Final = 62
@@ -25,6 +26,11 @@ def uuid7() -> UUID:
 def nonce() -> str:
     """Return 192 random bits as URL-safe text, used once."""
     return secrets.token_urlsafe(_NONCE_BYTES)
+
+
+def challenge() -> bytes:
+    """Return 256 random bits for somebody to sign once."""
+    return secrets.token_bytes(_CHALLENGE_BYTES)
 
 
 def secret(kind: str) -> str:

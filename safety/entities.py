@@ -207,6 +207,28 @@ class AccessPolicy:
         return tuple(str(item) for item in self.pqe_checks.get("items", ()))
 
 
+class KeyKind(StrEnum):
+    """Where the private half of a key lives."""
+
+    FILE = "file"
+    WEBAUTHN = "webauthn"
+    """A security key, or a passkey of a phone or computer, reached through a browser."""
+    PKCS11 = "pkcs11"
+    """A smart card or token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """What makes a browser's key more than its bytes."""
+
+    rp_id: str
+    """The host name it signs for, and no other."""
+    synced: bool = False
+    """Whether it can be copied to other devices."""
+    sign_count: int = 0
+    """What its counter said last; 0 if it does not count."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
     """A person's public key; KITTY never holds the private half."""
@@ -219,3 +241,6 @@ class PublicKey:
     """DER SubjectPublicKeyInfo."""
     label: str
     revoked_at: datetime | None = None
+    kind: KeyKind = KeyKind.FILE
+    passkey: Passkey | None = None
+    """Exactly for `webauthn`: its signatures are assertions (see safety.webauthn)."""

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from safety.canonical import digest
 from safety.entities import CommandId, EventId, KeyId
-from safety.signatures import MAX_SIGNATURE
+from safety.signatures import MAX_VALUE
 
 TYPE: Final = "application/vnd.kitty.safety-event+json"
 SIGNS: Final = "sha256(payload)"
@@ -102,7 +102,7 @@ def _seal(value: object) -> Seal:
     key = inner["keyid"]
     if not isinstance(key, str) or not _KEY_ID.fullmatch(key):
         raise EnvelopeError("bad_envelope", "a keyid is `SHA256:` and 43 characters of base64")
-    return Seal(key=KeyId(key), value=_bytes(inner["sig"], MAX_SIGNATURE, "a signature"))
+    return Seal(key=KeyId(key), value=_bytes(inner["sig"], MAX_VALUE, "a signature"))
 
 
 def _fields(value: object, names: set[str], what: str) -> Mapping[str, Any]:

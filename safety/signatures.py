@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from safety.entities import KeyId, PublicKey
+from safety.webauthn import MAX_ASSERTION, WebAuthnError, check, unpack
 
 ED25519: Final = "ed25519"
 P256: Final = "p256"
@@ -20,6 +21,8 @@ MAX_SPKI: Final = 200
 """Bytes; a P-256 SubjectPublicKeyInfo has 91, an Ed25519 one 44."""
 MAX_SIGNATURE: Final = 80
 """Bytes; a DER-encoded P-256 signature has at most 72, an Ed25519 one exactly 64."""
+MAX_VALUE: Final = max(MAX_SIGNATURE, MAX_ASSERTION)
+"""Bytes of whatever stands for one person's signature: plain, or made in a browser."""
 DIGEST_BYTES: Final = 32
 _WEAK: Final = frozenset(
     bytes.fromhex(point)
@@ -79,15 +82,33 @@ def key_id(spki: bytes) -> KeyId:
 
 
 def verify(key: PublicKey, signature: bytes, digest: bytes) -> bool:
-    """Tell whether `signature` is this key's over this 32-byte digest."""
-    if len(digest) != DIGEST_BYTES or not 0 < len(signature) <= MAX_SIGNATURE:
+    """Tell whether `signature` is this key's over this 32-byte digest.
+
+    A browser's key never counts with a plain signature, nor any other with a browser's.
+    """
+    if len(digest) != DIGEST_BYTES:
+        return False
+    if key.passkey is None:
+        return _fits(key, signature, digest, digest)
+    try:
+        assertion = unpack(signature)
+        check(assertion, digest, key.passkey.rp_id)
+    except WebAuthnError:
+        return False
+    signed = assertion.signed
+    return _fits(key, assertion.signature, signed, hashlib.sha256(signed).digest())
+
+
+def _fits(key: PublicKey, signature: bytes, message: bytes, hashed: bytes) -> bool:
+    """Tell whether a signature is over a message (Ed25519) or its hash (P-256)."""
+    if not 0 < len(signature) <= MAX_SIGNATURE:
         return False
     try:
         public = _load(key.spki)
         if isinstance(public, ed25519.Ed25519PublicKey):
-            public.verify(signature, digest)
+            public.verify(signature, message)
         else:
-            public.verify(signature, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+            public.verify(signature, hashed, ec.ECDSA(Prehashed(hashes.SHA256())))
     except (InvalidSignature, KeyRefusedError):
         return False
     return algorithm_of(key.spki) == key.algorithm

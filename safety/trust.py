@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from safety.canonical import timestamp
-from safety.entities import Hazard, KeyId, PublicKey, UserId
+from safety.entities import Hazard, KeyId, KeyKind, Passkey, PublicKey, UserId
 from safety.signatures import KeyRefusedError, algorithm_of, key_id
 
 FORMAT: Final = "kitty.trust/1"
@@ -57,6 +57,8 @@ class TrustedKey:
     revoked: bool = False
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    rp_id: str | None = None
+    """The host name that a browser's key signs for; None for every other key."""
 
     @property
     def public(self) -> PublicKey:
@@ -67,6 +69,8 @@ class TrustedKey:
             algorithm=algorithm_of(self.spki),
             spki=self.spki,
             label=self.person,
+            kind=KeyKind.FILE if self.rp_id is None else KeyKind.WEBAUTHN,
+            passkey=None if self.rp_id is None else Passkey(rp_id=self.rp_id),
         )
 
 
@@ -123,6 +127,7 @@ class TrustFile:
                     "valid_from": _moment_text(each.valid_from),
                     "valid_until": _moment_text(each.valid_until),
                 }
+                | ({} if each.rp_id is None else {"rp_id": each.rp_id})
                 for each in self.keys.values()
             ],
             "zones": [
@@ -183,8 +188,10 @@ def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _object(value: object, what: str, *, required: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or value.keys() != required:
+def _object(
+    value: object, what: str, *, required: set[str], optional: frozenset[str] = frozenset()
+) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or value.keys() - optional != required:
         raise TrustError(f"{what} must have exactly {', '.join(sorted(required))}")
     return value
 
@@ -214,6 +221,7 @@ def _key(value: object) -> TrustedKey:
         value,
         "a key",
         required={"keyid", "person", "spki", "revoked", "valid_from", "valid_until"},
+        optional=frozenset({"rp_id"}),
     )
     try:
         spki = base64.b64decode(_text(told["spki"], "spki", most=400), validate=True)
@@ -229,6 +237,7 @@ def _key(value: object) -> TrustedKey:
         revoked=_truth(told["revoked"], "revoked"),
         valid_from=_maybe_moment(told["valid_from"], "valid_from"),
         valid_until=_maybe_moment(told["valid_until"], "valid_until"),
+        rp_id=_text(told["rp_id"], "rp_id") if "rp_id" in told else None,
     )
 
 

@@ -83,9 +83,14 @@ class Entry:
         """Return whose web session this is; None if unknown, over, closed or disabled."""
         return await self._by_secret("session", sql.BY_SESSION, token, now)
 
-    async def open_session(self, user: UserId, now: datetime, ttl: timedelta = SESSION_TTL) -> str:
-        """Return the token of a new web session; its text is kept nowhere."""
-        return await self._issue("session", sql.OPEN_SESSION, user, now, ttl)
+    async def open_session(
+        self, user: UserId, now: datetime, ttl: timedelta = SESSION_TTL, *, by_link: bool = False
+    ) -> str:
+        """Return the token of a new web session; its text is kept nowhere.
+
+        `by_link`: a one-time link opened it (see infra.store.credentials).
+        """
+        return await self._issue("session", sql.OPEN_SESSION, user, now, ttl, by_link=by_link)
 
     async def close_session(self, token: str, now: datetime) -> bool:
         """End a web session; tell whether it was open."""
@@ -108,10 +113,17 @@ class Entry:
         return None if row is None else user_of(row)
 
     async def _issue(
-        self, kind: str, statement: LiteralString, user: UserId, now: datetime, ttl: timedelta
+        self,
+        kind: str,
+        statement: LiteralString,
+        user: UserId,
+        now: datetime,
+        ttl: timedelta,
+        **more: bool,
     ) -> str:
         token = ids.secret(kind)
         values = {"digest": digest_of(token), "user": user, "now": now, "expires": now + ttl}
+        values |= more
         async with self._store() as store:
             if await store.one(statement, values) is None:
                 raise unknown_user()

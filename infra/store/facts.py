@@ -5,7 +5,7 @@ from typing import Any, Final, LiteralString
 from psycopg.rows import dict_row
 
 from infra.db import StorePool
-from infra.store.rows import USER_COLUMNS, Row, user_of
+from infra.store.rows import KEY_COLUMNS, USER_COLUMNS, Row, key_of, user_of
 from safety.actions import Action
 from safety.entities import (
     AccessPolicy,
@@ -92,20 +92,9 @@ class PostgresFacts:
     async def key(self, key: KeyId) -> PublicKey | None:
         """Return an enrolled public key, revoked or not."""
         row = await self._one(
-            """select id, user_id, algorithm, spki, label, revoked_at from public_keys
-               where id = %(id)s""",
-            {"id": key},
+            "select " + KEY_COLUMNS + " from public_keys k where k.id = %(id)s", {"id": key}
         )
-        if row is None:
-            return None
-        return PublicKey(
-            id=KeyId(row["id"]),
-            user=UserId(row["user_id"]),
-            algorithm=row["algorithm"],
-            spki=bytes(row["spki"]),
-            label=row["label"],
-            revoked_at=row["revoked_at"],
-        )
+        return None if row is None else key_of(row)
 
     async def _one(self, query: LiteralString, values: dict[str, Any]) -> Row | None:
         async with (

@@ -27,7 +27,9 @@ select e.id, e.device_id, e.zone_id, e.action, e.action_kind, e.digest, e.canoni
     + """,
        coalesce((
            select jsonb_agg(jsonb_build_object(
-                      'user', k.user_id, 'key', k.id, 'algorithm', k.algorithm,
+                      'user_id', k.user_id, 'id', k.id, 'algorithm', k.algorithm,
+                      'kind', k.kind, 'rp_id', k.rp_id, 'synced', k.synced,
+                      'sign_count', k.sign_count,
                       'spki', encode(k.spki, 'base64'), 'label', k.label,
                       'revoked_at', k.revoked_at, 'signature', encode(s.signature, 'base64'),
                       'roles', to_jsonb(su.roles), 'disabled', su.disabled_at is not null)

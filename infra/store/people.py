@@ -13,7 +13,8 @@ import psycopg
 
 from infra import ids
 from infra.store import people_sql as sql
-from infra.store.entry import LINK_TTL, SESSION_TTL, Connected, Entry, digest_of, unknown_user
+from infra.store.credentials import MAX_PER_PERSON, Credentials
+from infra.store.entry import LINK_TTL, SESSION_TTL, Connected, digest_of, unknown_user
 from infra.store.people_records import (
     Account,
     ApiToken,
@@ -23,19 +24,17 @@ from infra.store.people_records import (
     checked_label,
     spki_of,
 )
-from infra.store.rows import Row, user_of
-from safety.entities import InvalidEntityError, KeyId, PublicKey, Role, User, UserId
+from infra.store.rows import Row, key_of, user_of
+from safety.entities import InvalidEntityError, PublicKey, Role, User, UserId
 from safety.signatures import algorithm_of, key_id
 
 __all__ = ["LINK_TTL", "SESSION_TTL", "People", "PeopleError"]
 
-MAX_PER_PERSON: Final = 50
-"""Live keys, and live tokens, that one person may have."""
 FIRST_HANDLE: Final = "admin"
 _HANDLE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
-class People(Entry):
+class People(Credentials):
     """Users with roles, public keys and bearer tokens."""
 
     async def first_start(self, now: datetime, ttl: timedelta = LINK_TTL) -> EnrolmentOffer | None:
@@ -106,7 +105,7 @@ class People(Entry):
     async def keys(self, user: UserId | None = None) -> list[PublicKey]:
         """Return the public keys of a person, or all; revoked ones too."""
         async with self._store() as store:
-            return [_key(row) for row in await store.every(sql.KEYS, {"user": user})]
+            return [key_of(row) for row in await store.every(sql.KEYS, {"user": user})]
 
     async def enrol_key(self, user: UserId, key: str, label: str, now: datetime) -> PublicKey:
         """Add a person's public key (PEM, or base64 of its SPKI); twice is once."""
@@ -125,14 +124,10 @@ class People(Entry):
             found = await store.one(sql.KEY, {"id": row["id"]})
             if found is None:
                 raise unknown_user()
-            known = _key(found)
+            known = key_of(found)
             if added is None:
                 _refuse_other(known, user)
             return known
-
-    async def revoke_key(self, key: KeyId, now: datetime) -> bool:
-        """Refuse a key's signatures from now on, for good; tell whether it was in use."""
-        return await self._revoke(sql.REVOKE_KEY, key, now)
 
     async def tokens(self, user: UserId | None = None) -> list[ApiToken]:
         """Return the bearer tokens of a person, or all, without their text; revoked ones too."""
@@ -165,7 +160,7 @@ class People(Entry):
         """Refuse a bearer token from now on; tell whether it was in use."""
         return await self._revoke(sql.REVOKE_BEARER, token, now)
 
-    async def _revoke(self, statement: LiteralString, what: KeyId | UUID, now: datetime) -> bool:
+    async def _revoke(self, statement: LiteralString, what: UUID, now: datetime) -> bool:
         async with self._changing() as store:
             return await store.one(statement, {"id": what, "now": now}) is not None
 
@@ -235,17 +230,6 @@ def _user(row: Row | None) -> User:
     if row is None:
         raise unknown_user()
     return user_of(row)
-
-
-def _key(row: Row) -> PublicKey:
-    return PublicKey(
-        id=KeyId(row["id"]),
-        user=UserId(row["user_id"]),
-        algorithm=row["algorithm"],
-        spki=bytes(row["spki"]),
-        label=row["label"],
-        revoked_at=row["revoked_at"],
-    )
 
 
 def _token(row: Row) -> ApiToken:

@@ -2,7 +2,7 @@
 
 from typing import Final, LiteralString
 
-from infra.store.rows import USER_COLUMNS
+from infra.store.rows import KEY_COLUMNS, USER_COLUMNS
 
 ACCESS_LOCK: Final = 7_272_742
 """Advisory lock of whatever could take the last admin away: one after the other."""
@@ -28,8 +28,8 @@ where s.token_sha256 = %(digest)s and s.revoked_at is null and s.expires_at > %(
 )
 
 OPEN_SESSION: Final[LiteralString] = """
-insert into web_sessions (token_sha256, user_id, created_at, expires_at)
-select %(digest)s, id, %(now)s, %(expires)s from users
+insert into web_sessions (token_sha256, user_id, created_at, expires_at, by_link)
+select %(digest)s, id, %(now)s, %(expires)s, %(by_link)s from users
 where id = %(user)s and disabled_at is null
 returning user_id
 """
@@ -94,11 +94,15 @@ select count(*) = 1 and bool_and(id = %(user)s) as last from users
 where 'admin' = any(roles) and disabled_at is null
 """
 
-KEYS: Final[LiteralString] = """
-select id, user_id, algorithm, spki, label, revoked_at from public_keys
-where %(user)s::uuid is null or user_id = %(user)s
-order by created_at, id
+KEYS: Final[LiteralString] = (
+    "select "
+    + KEY_COLUMNS
+    + """
+from public_keys k
+where %(user)s::uuid is null or k.user_id = %(user)s
+order by k.created_at, k.id
 """
+)
 
 ENROL_KEY: Final[LiteralString] = """
 insert into public_keys (id, user_id, algorithm, spki, label, created_at)
@@ -108,9 +112,7 @@ on conflict (id) do nothing
 returning id
 """
 
-KEY: Final[LiteralString] = """
-select id, user_id, algorithm, spki, label, revoked_at from public_keys where id = %(id)s
-"""
+KEY: Final[LiteralString] = "select " + KEY_COLUMNS + " from public_keys k where k.id = %(id)s"
 
 REVOKE_KEY: Final[LiteralString] = """
 update public_keys set revoked_at = %(now)s where id = %(id)s and revoked_at is null returning id

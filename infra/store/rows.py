@@ -14,6 +14,8 @@ from safety.entities import (
     EventId,
     Hazard,
     KeyId,
+    KeyKind,
+    Passkey,
     PolicyId,
     PublicKey,
     RequestId,
@@ -37,6 +39,12 @@ Row = Mapping[str, Any]
 
 USER_COLUMNS: Final[LiteralString] = (
     """u.id as user_id, u.display_name, u.handle, u.roles, u.email, u.tailscale_id"""
+)
+
+
+KEY_COLUMNS: Final[LiteralString] = (
+    "k.id, k.user_id, k.algorithm, k.spki, k.label, k.revoked_at, k.kind, k.rp_id, k.synced, "
+    "k.sign_count"
 )
 
 
@@ -95,17 +103,35 @@ def event_of(row: Row) -> SafetyEvent:
     )
 
 
+def key_of(row: Row) -> PublicKey:
+    """Build the key of a row that has KEY_COLUMNS."""
+    kind = KeyKind(row["kind"])
+    passkey = None
+    if kind is KeyKind.WEBAUTHN:
+        passkey = Passkey(
+            rp_id=row["rp_id"], synced=row["synced"], sign_count=row["sign_count"]
+        )  # fmt: skip
+    return PublicKey(
+        id=KeyId(row["id"]),
+        user=UserId(row["user_id"]),
+        algorithm=row["algorithm"],
+        spki=bytes(row["spki"]),
+        label=row["label"],
+        revoked_at=row["revoked_at"],
+        kind=kind,
+        passkey=passkey,
+    )
+
+
 def _endorsement(each: Mapping[str, Any]) -> Endorsement:
     revoked = each["revoked_at"]
+    plain = {
+        "user_id": UUID(each["user_id"]),
+        "spki": base64.b64decode(each["spki"]),
+        "revoked_at": None if revoked is None else datetime.fromisoformat(revoked),
+    }
     return Endorsement(
-        key=PublicKey(
-            id=KeyId(each["key"]),
-            user=UserId(UUID(each["user"])),
-            algorithm=each["algorithm"],
-            spki=base64.b64decode(each["spki"]),
-            label=each["label"],
-            revoked_at=None if revoked is None else datetime.fromisoformat(revoked),
-        ),
+        key=key_of({**each, **plain}),
         value=base64.b64decode(each["signature"]),
         roles=frozenset(Role(role) for role in each["roles"]),
         disabled=each["disabled"],
