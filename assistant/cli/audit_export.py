@@ -18,7 +18,7 @@ from assistant.cli.words import WordsError, since
 from infra import clock
 from infra.audit_checkpoints import ContradictionError, Sealer
 from infra.audit_export import Export, Part
-from infra.audit_files import AuditFiles
+from infra.audit_files import AuditFiles, AuditFilesError
 from infra.db import StoreError, open_pool
 from infra.postgres import EmbeddedPostgres
 from infra.settings import Settings, SettingsError, from_process
@@ -75,8 +75,8 @@ async def _write(dsn: str, home: Path, back: str | None, target: BinaryIO) -> No
         try:
             signed, _ = await Sealer(log=log, files=files, now=clock.now).seal()
             last = signed.checkpoint.size
-        except ContradictionError as error:
-            screen.complain(f"warning: the log does not fit its checkpoints: {error}.")
+        except (ContradictionError, AuditFilesError) as error:
+            screen.complain(f"warning: the log was not sealed: {error}.")
             last = (await log.head()).size
         part = Part(first=await _first(log, back, last), last=last)
         async for line in Export(log, files).lines(part):

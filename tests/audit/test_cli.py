@@ -141,3 +141,18 @@ print(verdict.status.value, verdict.entries, sorted(others))
     )  # fmt: skip
     assert done.stdout.strip() == "intact 12 []"
     assert done.stderr == ""
+
+
+def test_a_log_that_contradicts_its_checkpoints_is_still_exported(
+    kitt: Kitt, home: Path, written: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "log.jsonl"
+    kitt("audit", "export", "--out", file)
+    written.execute("set session_replication_role = replica")
+    written.execute("delete from gate_log_chain where seq > 9")
+    code, _, err = kitt("audit", "export", "--out", file)
+    assert code == 0
+    assert "warning: the log was not sealed: the log has 9 entries, but 12 were signed for" in err
+    code, out, _ = kitt("audit", "verify", file)
+    assert code == 1
+    assert "Entries 10 to 12 are missing" in out
