@@ -9,6 +9,7 @@ from safety.policy import may_sign
 from safety.records import EventStatus, Outcome, Refused, SafetyEvent, Signature, entry_for
 from safety.settling import Settling
 from safety.signatures import verify
+from safety.webauthn import WebAuthnError, misfit, unpack
 
 MAX_REASON = 500
 """Characters of the reason that somebody gives for a denial."""
@@ -44,7 +45,11 @@ class Answering:
             Signature(
                 key=key.id, user=key.user, algorithm=key.algorithm, value=signature, signed_at=now
             ),
-            replace(entry, actor=key.user, detail={"key": key.id, "relayed_by": str(relayed_by)}),
+            replace(
+                entry,
+                actor=key.user,
+                detail={"key": key.id, "kind": key.kind, "relayed_by": str(relayed_by)},
+            ),
         )
         return await (self._settling.proceed(event.id) if added else self._not_added(event, key))
 
@@ -70,6 +75,9 @@ class Answering:
             return _UNKNOWN_KEY
         if key.revoked_at is not None:
             return (errors.REVOKED_KEY, "That key has been revoked. Ask an admin to enrol another.")
+        odd = self._odd(event, key, signature)
+        if odd is not None:
+            return odd
         if not verify(key, signature, event.digest):
             return (
                 errors.BAD_SIGNATURE,
@@ -84,6 +92,17 @@ class Answering:
                 f"Only people with one of these roles may approve this: {roles}.",
             )
         return None
+
+    def _odd(self, event: SafetyEvent, key: PublicKey, signature: bytes) -> tuple[str, str] | None:
+        """Return why a signature made in a browser does not count; None for all others."""
+        if key.passkey is None:
+            return None
+        try:
+            made = unpack(signature)
+        except WebAuthnError as error:
+            return error.code, str(error)
+        rules = self._parts.passkeys
+        return misfit(made, key.passkey, event.digest, event.hazard, rules)
 
     async def confirm(self, event_id: EventId, user: User) -> Outcome:
         """Take the requester's explicit yes to a low hazard, bound to this very event."""

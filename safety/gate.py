@@ -23,6 +23,7 @@ from safety.permit import Drivers
 from safety.ports import Facts, Ledger
 from safety.records import Outcome, Proposal, Sources
 from safety.settling import Settling
+from safety.webauthn import Rules
 
 __all__ = ["Announce", "Gate", "Times"]
 
@@ -40,8 +41,12 @@ class Gate:
         times: Times,
         announce: Announce,
         site: str = "",
+        passkeys: Rules | None = None,
     ) -> None:
-        """`site` is signed with every event, so that no other site's devices obey it."""
+        """`site` is signed with every event, so that no other site's devices obey it.
+
+        `passkeys` says what signatures made in a browser must fulfil; without it none counts.
+        """
         self._parts = Parts(
             facts=facts,
             ledger=ledger,
@@ -50,6 +55,7 @@ class Gate:
             times=times,
             announce=announce,
             site=site,
+            passkeys=passkeys or Rules(),
             executor=Executor(
                 facts=facts,
                 ledger=ledger,

@@ -27,6 +27,7 @@ from safety.records import (
     Sources,
     entry_for,
 )
+from safety.webauthn import Rules
 
 RAN_OUT: Final = "It ran out before everybody had signed. Ask again if it is still wanted."
 
@@ -60,6 +61,8 @@ class Parts:
     executor: Executor
     site: str
     """Name of the site, in every document that people sign; empty if it has none."""
+    passkeys: Rules
+    """What signatures made in a browser must fulfil."""
 
     async def circumstances(self, proposal: Proposal) -> Circumstances:
         """Look at the world afresh."""
