@@ -26,9 +26,14 @@ with seen as (
     update device_commands c set outcome = 'done', late_ack_at = %(at)s
     from devices d
     where d.id = c.device_id and c.outcome = 'unknown' and d.commanded ? c.id::text
-    returning c.id, c.safety_event_id)
-update safety_events e set outcome = 'done'
-from seen where e.id = seen.safety_event_id and e.outcome = 'unknown'
+    returning c.id, c.safety_event_id, c.action_kind, c.device_id, c.correlation_id),
+settled as (
+    update safety_events e set outcome = 'done'
+    from seen where e.id = seen.safety_event_id and e.outcome = 'unknown')
+insert into gate_log (at, event_id, command_id, action_kind, device_id, verdict, reason_code,
+    correlation_id)
+select %(at)s, safety_event_id, id, action_kind, device_id, 'done', 'late_answer', correlation_id
+from seen
 """
 
 

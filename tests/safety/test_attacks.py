@@ -9,6 +9,7 @@ import pytest
 from fakes.world import Keyring, World
 from psycopg.types.json import Jsonb
 
+from infra.store.returning import settle_seen
 from safety.actions import (
     CutPower,
     InvalidActionError,
@@ -723,3 +724,17 @@ async def test_every_command_ends_somewhere(world):
     assert await world.sql("select outcome, failure_code from device_commands") == [
         ("failed", "expired_before_sending")
     ]
+
+
+async def test_what_devices_say_once_they_are_back_is_settled_and_logged(world):
+    world.driver.answer = lambda _permit: NoAnswer()
+    event = await half_signed(world)
+    assert isinstance(await world.sign(event, "sara"), Unknown)
+    await settle_seen(world.pool, world.clock())
+    assert isinstance(await world.gate.standing(event), Unknown)
+    await world.sql(
+        "update devices set commanded = (select jsonb_agg(id::text) from device_commands)"
+    )
+    await settle_seen(world.pool, world.clock())
+    assert isinstance(await world.gate.standing(event), Done)
+    assert (await world.log())[-1] == ("done", "late_answer")
