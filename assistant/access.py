@@ -1,7 +1,9 @@
 """Who is calling: bearer tokens for programs, a cookie for the console; and how often."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -9,6 +11,12 @@ from infra.store.people import People
 from safety.entities import Role, User, UserId
 
 COOKIE: Final = "kitty_session"
+_READS: Final = frozenset({"GET", "HEAD"})
+_FROM_PAGES: Final = re.compile(
+    r"/api/safety/events/[0-9a-f-]{36}/approve|/api/webauthn/[a-z/]+"
+    r"|/api/users/[0-9a-f-]{36}/enrolment-link"
+)
+"""What the console's own pages may change by cookie; everything else takes a token."""
 _WINDOW: Final = timedelta(minutes=1)
 
 
@@ -52,15 +60,30 @@ class Meter:
 
 
 async def caller(connection: HTTPConnection, people: People, now: datetime) -> User | None:
-    """Return who calls: by bearer token, or on reads by the console's cookie."""
+    """Return who calls: by bearer token, or by the console's cookie.
+
+    The cookie reads; it changes only what the console's own pages are there to change.
+    """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return await people.by_token(token.strip(), now)
     cookie = connection.cookies.get(COOKIE)
-    method = connection.scope.get("method", "GET")
-    if cookie and method in {"GET", "HEAD"}:
+    if cookie and _may_use_cookie(connection):
         return await people.by_session(cookie, now)
     return None
+
+
+def _may_use_cookie(connection: HTTPConnection) -> bool:
+    if connection.scope.get("method", "GET") in _READS:
+        return True
+    return _FROM_PAGES.fullmatch(connection.scope["path"]) is not None and from_own_page(connection)
+
+
+def from_own_page(connection: HTTPConnection) -> bool:
+    """Tell whether a script of our own pages sent this: browsers say so, and no page can lie."""
+    origin = connection.headers.get("origin", "")
+    ours = bool(origin) and urlsplit(origin).netloc == connection.headers.get("host")
+    return ours and connection.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 def require_role(user: User, *roles: Role) -> None:

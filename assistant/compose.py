@@ -26,6 +26,7 @@ from assistant.graph import Parts
 from assistant.graph import build as build_graph
 from assistant.names_source import NamesSource
 from assistant.places import Places, open_places
+from assistant.relying import relying_party
 from assistant.services import Readiness, Services
 from assistant.turn import Utterance
 from assistant.understanding.dialogue import Dialogue
@@ -41,7 +42,7 @@ from infra.ingest import Ingest
 from infra.lab_file import read_lab
 from infra.metrics import Metrics
 from infra.retention import clean
-from infra.settings import Settings
+from infra.settings import Settings, SyncedKeys
 from infra.store.approval_log import ApprovalLog
 from infra.store.conversations import Conversations, Message
 from infra.store.desk_approvals import PostgresApprovals
@@ -67,6 +68,7 @@ from safety.gate import Gate, Times
 from safety.permit import Drivers
 from safety.records import Outcome, Pending, Refused, Result, Sources
 from safety.trust import TrustFile
+from safety.webauthn import Rules
 from tools.catalog import build_catalog
 from tools.desk import Desk
 from tools.run import Runner
@@ -172,6 +174,7 @@ class House:
             times=Times(approval=settings.gate.approval, command=settings.gate.command),
             announce=self._settled,
             site=settings.gate.site or "",
+            passkeys=_passkey_rules(settings),
         )
         self.lab = PostgresLab(pool, self._snapshot_at)
         self.printing = PostgresPrinting(pool)
@@ -251,7 +254,6 @@ class House:
         )
 
     def _services(self, people: People) -> Services:
-        http = self.settings.http
         return Services(
             settings=self.settings,
             core=self.core,
@@ -277,7 +279,7 @@ class House:
             readiness=self.readiness,
             trust=self._trust,
             now=clock.now,
-            public_url=http.public_url or f"http://localhost:{http.port}",
+            public_url=_public_url(self.settings),
         )
 
     def _desk(self, utterance: Utterance, now: datetime) -> Desk:
@@ -460,3 +462,16 @@ class House:
 async def _active(people: People) -> list[User]:
     """Return everybody who may still come in."""
     return [each.user for each in await people.users() if each.disabled_at is None]
+
+
+def _public_url(settings: Settings) -> str:
+    """Return where people reach this server: no slash at the end."""
+    return settings.http.public_url or f"http://localhost:{settings.http.port}"
+
+
+def _passkey_rules(settings: Settings) -> Rules:
+    site = relying_party(_public_url(settings))
+    return Rules(
+        origins=frozenset({site.origin} if site else ()),
+        synced_for_high=settings.gate.synced_keys is SyncedKeys.ACCEPT,
+    )

@@ -51,6 +51,7 @@ class Details:
             "hazard": stored.hazard.word,
             "needs": list(await self._needs(stored)),
             "signed_by": [person.display_name for person in signers if person],
+            "signer_ids": [str(each.user) for each in stored.signers],
             "requested_by": _person_json(stored.proposal.requester),
             "created_at": stored.created_at.isoformat(),
             "expires_at": stored.expires_at.isoformat(),

@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from infra.settings import Settings
 
 _GRACE: Final = 2
 """Seconds that open requests get at the end."""
+_BACKLOG: Final = 2_048
+"""Connections that may wait to be accepted, as uvicorn has it."""
 _LINK_TTL: Final = timedelta(hours=1)
 
 
@@ -74,6 +76,11 @@ async def serve(
     build: Callable[[Settings], AbstractAsyncContextManager[Application]] = application,
 ) -> None:
     """Run until cancelled; call `ready` once when requests are answered."""
+    sockets = None
+    if settings.http.port == 0:  # known before anything is built: it is in the links given out
+        sockets = [_listening(settings.http.host)]
+        port = sockets[0].getsockname()[1]
+        settings = replace(settings, http=replace(settings.http, port=port))
     async with build(settings) as app:
         config = uvicorn.Config(
             app.asgi,
@@ -85,7 +92,7 @@ async def serve(
             timeout_graceful_shutdown=_GRACE,
         )
         server = _Server(config)
-        serving = asyncio.create_task(server.serve())
+        serving = asyncio.create_task(server.serve(sockets))
         up = asyncio.create_task(server.up.wait())
         try:
             await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +116,12 @@ def _info(settings: Settings, app: Application, server: uvicorn.Server) -> Info:
         enrolment=None if app.enrolment is None else url + app.enrolment,
         app=app,
     )
+
+
+def _listening(host: str) -> socket.socket:
+    """Return a socket at a free port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, 0), family=family, backlog=_BACKLOG)
 
 
 def _name(host: str) -> str:

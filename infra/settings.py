@@ -30,6 +30,7 @@ from infra.settings_parts import (
     RoutingSettings,
     Settings,
     StoreSettings,
+    SyncedKeys,
 )
 from infra.settings_sources import (
     FILE_VARIABLE,
@@ -54,6 +55,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StoreSettings",
+    "SyncedKeys",
     "describe",
     "from_process",
     "load",

@@ -33,6 +33,13 @@ class BrokerEngine(StrEnum):
     EMBEDDED = "embedded"
 
 
+class SyncedKeys(StrEnum):
+    """Whether passkeys that can be copied to other devices count for high hazards."""
+
+    REFUSE = "refuse"
+    ACCEPT = "accept"
+
+
 class LogLevel(StrEnum):
     """From which weight on lines are written."""
 
@@ -131,7 +138,7 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """How long the gate waits."""
+    """What the gate demands, and how long it waits."""
 
     approval: timedelta = field(default=timedelta(seconds=300), metadata=known(
         env="KITTY_APPROVAL_SECONDS", kind=Duration(1, 86_400, "seconds"),
@@ -147,6 +154,11 @@ class GateSettings:
         doc="Name of this site, in everything that people sign: needed where they sign at two"
             " sites with one key. Devices then need a new trust file (docs/edge.md).",
         unset="signatures name no site",
+    ))  # fmt: skip
+    synced_keys: SyncedKeys = field(default=SyncedKeys.REFUSE, metadata=known(
+        env="KITTY_HIGH_HAZARD_SYNCED_KEYS", kind=Choice(SyncedKeys),
+        doc="Whether passkeys that can be copied to other devices count for high hazards"
+            " (docs/keys.md). Devices that check signatures themselves do not ask this.",
     ))  # fmt: skip
 
 

@@ -193,12 +193,10 @@ def check_client_data(client_data: bytes, kind: str, challenge: bytes, rp_id: st
 
 def challenge_of(client_data: bytes) -> bytes | None:
     """Return what the browser says it was asked to sign; None if that is no base64url."""
-    told = str(_client_data(client_data).get("challenge"))
     try:
-        found = base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))
+        return from_base64url(str(_client_data(client_data).get("challenge")))
     except ValueError:
         return None
-    return found if base64url(found) == told else None
 
 
 def origin_of(client_data: bytes) -> str:
@@ -268,3 +266,11 @@ def _malformed(what: str) -> WebAuthnError:
 def base64url(value: bytes) -> str:
     """Return bytes as browsers write them: base64 for addresses, without padding."""
     return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def from_base64url(text: str) -> bytes:
+    """Read what browsers write; raise ValueError for any other spelling."""
+    found = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64url(found) != text:
+        raise ValueError("not plain base64url")
+    return found

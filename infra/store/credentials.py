@@ -157,6 +157,12 @@ class Credentials(Entry):
         async with self._store() as store:
             return [_key(row) for row in await store.every(sql.LIST, {"user": user, "id": None})]
 
+    async def named(self, credential: bytes) -> KeyId | None:
+        """Return which key a browser means by this name."""
+        async with self._store() as store:
+            row = await store.one(sql.NAMED, {"credential": credential})
+        return None if row is None else KeyId(row["key_id"])
+
     async def listed_key(self, key: KeyId) -> ListedKey:
         """Return one key; raise PeopleError if there is none."""
         async with self._store() as store:

@@ -71,6 +71,10 @@ key as (
 select key_id from credential union select id from key
 """
 
+NAMED: Final[LiteralString] = """
+select key_id from webauthn_credentials where credential_id = %(credential)s
+"""
+
 OTHER_ADMINS: Final[LiteralString] = """
 select 1 from users where 'admin' = any(roles) and disabled_at is null and id <> %(user)s limit 1
 """

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Any, Final, Literal, assert_never
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -16,8 +16,9 @@ from assistant.words import need_words
 from safety import errors
 from safety.entities import EventId, KeyId
 from safety.records import Done, Failed, Outcome, Pending, Refused, Unknown
+from safety.webauthn import Assertion, Code, from_base64url
 
-_STATUS = {
+_STATUS: dict[str, int] = {
     errors.UNKNOWN_EVENT: 404,
     errors.UNKNOWN_KEY: 403,
     errors.REVOKED_KEY: 403,
@@ -33,16 +34,39 @@ _STATUS = {
     errors.NEEDS_SIGNATURE: 409,
 }
 
+_STATUS |= dict.fromkeys(Code, 403)
+
+_BASE64URL: Final = r"^[A-Za-z0-9_-]+$"
 _DENIALS = frozenset({errors.WITHDRAWN, errors.DENIED_BY_PERSON})
 
 
+class BrowserSignature(BaseModel):
+    """What `navigator.credentials.get` returned, in base64url; the challenge is the digest."""
+
+    model_config = ConfigDict(extra="forbid")
+    credential_id: str = Field(min_length=1, max_length=1_400, pattern=_BASE64URL)
+    authenticator_data: str = Field(min_length=1, max_length=400, pattern=_BASE64URL)
+    client_data_json: str = Field(min_length=1, max_length=1_400, pattern=_BASE64URL)
+    signature: str = Field(min_length=1, max_length=120, pattern=_BASE64URL)
+
+    def packed(self) -> bytes:
+        """Return it as the gate takes it."""
+        return Assertion(
+            authenticator_data=from_base64url(self.authenticator_data),
+            client_data=from_base64url(self.client_data_json),
+            signature=from_base64url(self.signature),
+        ).packed()
+
+
 class ApproveBody(BaseModel):
-    """One person's signature over the event's digest."""
+    """One person's signature over the event's digest: `signature` or `webauthn`."""
 
     model_config = ConfigDict(extra="forbid")
     key_id: str = Field(min_length=1, max_length=200)
-    signature: str = Field(min_length=1, max_length=400)
+    signature: str | None = Field(default=None, min_length=1, max_length=400)
     """Base64."""
+    webauthn: BrowserSignature | None = None
+    """Made in a browser by a security key or passkey."""
 
 
 class DenyBody(BaseModel):
@@ -75,10 +99,7 @@ def router(services: Services) -> APIRouter:
 
     @routes.post("/{event}/approve", summary="Add a person's signature")
     async def approve(event: UUID, body: ApproveBody, user: Caller) -> JSONResponse:
-        try:
-            signature = base64.b64decode(body.signature, validate=True)
-        except (binascii.Error, ValueError):
-            raise Problem(422, "bad_signature", "The signature is not base64.") from None
+        signature = await _signature(services, body)
         outcome = await services.gate.sign(
             EventId(event), KeyId(body.key_id), signature, relayed_by=user.id
         )
@@ -97,6 +118,28 @@ def router(services: Services) -> APIRouter:
         return await _answer(services, event, outcome)
 
     return routes
+
+
+async def _signature(services: Services, body: ApproveBody) -> bytes:
+    """Return the one signature of a body as the gate takes it."""
+    if (body.signature is None) is (body.webauthn is None):
+        raise Problem(422, "bad_request", "Give one of signature and webauthn. See /docs.")
+    try:
+        if body.signature is not None:
+            return base64.b64decode(body.signature, validate=True)
+        assert body.webauthn is not None
+        made = body.webauthn.packed()
+    except (binascii.Error, ValueError):
+        raise Problem(422, "bad_signature", "The signature is not base64.") from None
+    await _check_name(services, body.key_id, from_base64url(body.webauthn.credential_id))
+    return made
+
+
+async def _check_name(services: Services, key: str, credential: bytes) -> None:
+    """Refuse a browser's key under the name of another; an unknown one is the gate's to refuse."""
+    found = await services.people.named(credential)
+    if found is not None and found != key:
+        raise Problem(403, "wrong_credential", "That key is another one than it says it is.")
 
 
 async def _details(services: Services, event: UUID) -> dict[str, Any]:
