@@ -43,7 +43,7 @@ check: .make/dev.stamp ## lint, types, layers, generated pages
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m infra.settings --check
 	@$(BIN)/python -m assistant.reference --check
-	@$(BIN)/python -m assistant.cli.page --check
+	@$(BIN)/python -m assistant.cli.reference --check
 	@$(BIN)/python -m assistant.diagrams --check
 
 bench: .make/dev.stamp ## measure; prints CPU time and ratios
@@ -55,7 +55,7 @@ soak: .make/dev.stamp ## 20 commands a second for 60 s, and kill tests at length
 docs: .make/dev.stamp ## write the generated pages
 	@$(BIN)/python -m infra.settings --docs
 	@$(BIN)/python -m assistant.reference > docs/tools.md
-	@$(BIN)/python -m assistant.cli.page > docs/cli.md
+	@$(BIN)/python -m assistant.cli.reference
 	@$(BIN)/python -m assistant.diagrams > docs/states.md
 
 clean: ## remove the environment and caches (not KITTY's data)

@@ -34,6 +34,8 @@ from assistant.understanding.memory import after, dump, load
 from assistant.understanding.sentences import Intents
 from assistant.understanding.understanding import Understanding
 from infra import clock, ids
+from infra.audit_checkpoints import EVERY, Checkpoints
+from infra.audit_files import AuditFiles
 from infra.broker_files import write_private
 from infra.checkpoints import PooledSaver
 from infra.drivers.devices import MqttDriver
@@ -44,6 +46,7 @@ from infra.metrics import Metrics
 from infra.retention import clean
 from infra.settings import Settings, SyncedKeys
 from infra.store.approval_log import ApprovalLog
+from infra.store.audit import AuditLog
 from infra.store.conversations import Conversations, Message
 from infra.store.desk_approvals import PostgresApprovals
 from infra.store.desk_lab import PostgresLab
@@ -129,6 +132,7 @@ async def application(
             write_private(file, token.text)
         house = (make or House)(settings, places, people)
         await stack.enter_async_context(places.bus)
+        stack.push_async_callback(house.audit.close)
         if not await places.bus.ready(_CONNECT_WITHIN):
             _log.warning("broker_not_ready", host=places.bus_host, port=places.bus_port)
         await house.names.refresh()
@@ -192,6 +196,12 @@ class House:
         )
         self.catalog = build_catalog()
         self.understanding = Understanding(Intents.load())
+        self.audit = Checkpoints(
+            log=AuditLog(pool),
+            files=AuditFiles(settings.store.home),
+            now=clock.now,
+            carrier=places.bus,
+        )
         self.core = self._core()
         self.services = self._services(people)
         self.asgi = build_http(self.services)
@@ -426,6 +436,7 @@ class House:
         supervisor.every(_OFTEN, "gauges", self._gauges)
         supervisor.every(_PRUNE, "prune", self._prune)
         supervisor.every(_HOURLY, "retention", self._retention)
+        supervisor.every(EVERY, "audit", self.audit.tick)
 
     async def _gauges(self) -> None:
         counts: dict[tuple[str, str], int] = {}

@@ -122,12 +122,15 @@ def _pid_file(data: Path) -> list[str]:
     return []
 
 
+_PROC: Final = Path("/proc")
+
+
 def _serves(pid: int, data: Path) -> bool:
     """Tell whether a live process of that id is the server of the data; ids are used again."""
-    if sys.platform == "linux":
+    if _PROC.is_dir():
         with suppress(FileNotFoundError, ProcessLookupError):
             # A dead process that nobody has reaped yet has an empty command line.
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            words = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
             return words[0].endswith(b"postgres") and os.fsencode(data) in words
         return False
     with suppress(ProcessLookupError):

@@ -222,12 +222,20 @@ def _shown(value: object) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write docs/settings.md."""
-    if arguments != ["--docs"]:
-        sys.stderr.write("usage: python -m infra.settings --docs\n")
-        return 2
-    _DOCS.write_text(settings_page(known_items(), Settings()), encoding="utf-8")
-    return 0
+    """Write docs/settings.md, or with --check tell whether the written one is current."""
+    page = settings_page(known_items(), Settings())
+    match arguments:
+        case ["--docs"]:
+            _DOCS.write_text(page, encoding="utf-8")
+            return 0
+        case ["--check"]:
+            current = _DOCS.read_text(encoding="utf-8") == page
+            if not current:
+                sys.stderr.write("docs/settings.md is not current: run `make docs`\n")
+            return int(not current)
+        case _:
+            sys.stderr.write("usage: python -m infra.settings --docs | --check\n")
+            return 2
 
 
 if __name__ == "__main__":
