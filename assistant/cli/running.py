@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+import uvloop
+
 from assistant.cli.leave import Code, CommandError
 from assistant.cli.session import RUN_FILE
 from infra.broker import BrokerStartError
@@ -73,7 +75,8 @@ def run(server: Server, settings: Settings, companion: Companion) -> Code:
     try:
         with _alone(home):
             _check_port(settings.http.host, settings.http.port)
-            asyncio.run(_run(server, settings, companion))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(server, settings, companion))
     except (StoreError, BrokerStartError, BusUnavailableError, LabFileError) as error:
         raise CommandError(str(error)) from None
     return Code.DONE

@@ -73,6 +73,8 @@ def test_grammar_with_ten_thousand_names():
     for label, taken in (("read, 10 000 names", ours), ("read, 35 names", few), ("bare", bare)):
         p99 = sorted(taken)[int(len(taken) * 0.99)]
         print(f"{label}: {statistics.mean(taken):.2f} CPU-ms mean, {p99:.2f} p99")
-    print(f"ratio to bare hassil {ratio:.2f}; preparing the names once {prepared * 1000:.0f} CPU-ms")
+    print(
+        f"ratio to bare hassil {ratio:.2f}; preparing the names once {prepared * 1000:.0f} CPU-ms"
+    )
     assert statistics.mean(ours) <= 3.0
     assert ratio <= 1.5

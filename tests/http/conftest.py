@@ -38,8 +38,8 @@ PEOPLE = ("olga", "emil", "sara", "anna")
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}  # as `kitt serve` does
 
 
 @dataclass(repr=False)
@@ -115,7 +115,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 async def door(
-    anyio_backend: str,
+    anyio_backend: tuple[str, dict[str, bool]],
     cluster: EmbeddedPostgres,
     tmp_path_factory: pytest.TempPathFactory,
     environment: dict[str, str],
