@@ -162,7 +162,7 @@ class Core:
         """Run the graph from a start: {} is the beginning, None is where it was cut off."""
         return self._parts.graph.astream(
             start,
-            config_of(utterance.request),
+            config_of(utterance.request, new=start == {}),
             context=turning_of(utterance),
             stream_mode="custom",
             durability="sync",

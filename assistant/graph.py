@@ -191,21 +191,19 @@ class Nodes:
             request=utterance.request,
             conversation=utterance.conversation,
             result=body,
-            messages=(
-                Message(
-                    id=uuid5(utterance.request, "reply"),
-                    conversation=utterance.conversation,
-                    request=utterance.request,
-                    role="assistant",
-                    text="\n".join(said.text for said in turn.said),
-                    spoken=" ".join(said.spoken or said.text for said in turn.said),
-                    meta={
-                        key: body[key]
-                        for key in ("calls", "pending_hazard", "question", "artifacts")
-                        if body[key]
-                    },
-                    created_at=now,
-                ),
+            reply=Message(
+                id=uuid5(utterance.request, "reply"),
+                conversation=utterance.conversation,
+                request=utterance.request,
+                role="assistant",
+                text="\n".join(said.text for said in turn.said),
+                spoken=" ".join(said.spoken or said.text for said in turn.said),
+                meta={
+                    key: body[key]
+                    for key in ("calls", "pending_hazard", "question", "artifacts")
+                    if body[key]
+                },
+                created_at=now,
             ),
             state=parts.dump(dialogue),
             outcome=worst(turn.calls),

@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 
 from assistant.graph import Turning
 from assistant.turn import Utterance
+from infra.checkpoints import NEW
 from infra.store.conversations import StoredRequest
 from routing.decision import RoutingDecision, Tier
 from safety.entities import RequestId, User
@@ -18,9 +19,12 @@ from safety.entities import RequestId, User
 _FREE: Final = Decimal(0)
 
 
-def config_of(request: UUID) -> RunnableConfig:
-    """One thread a request: checkpoints stay small and turns never share one."""
-    return {"configurable": {"thread_id": str(request)}}
+def config_of(request: UUID, *, new: bool = False) -> RunnableConfig:
+    """One thread a request: checkpoints stay small and turns never share one.
+
+    `new` says that there is no checkpoint yet to be looked for.
+    """
+    return {"configurable": {"thread_id": str(request), NEW: new}}
 
 
 def turning_of(utterance: Utterance) -> Turning:

@@ -59,12 +59,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """Everything that ends a request, stored in one transaction."""
+    """Everything that ends a request, stored at once."""
 
     request: RequestId
     conversation: ConversationId
     result: Mapping[str, Any]
-    messages: tuple[Message, ...]
+    reply: Message
     state: Mapping[str, Any]
     """The conversation's state from now on."""
     outcome: str
@@ -194,39 +194,36 @@ class Conversations:
 
     async def close(self, closing: Closing) -> bool:
         """Store the answer, the state and the decision's end; False if it was closed before."""
-        async with self._pool.connection() as connection, connection.transaction():
-            cursor = await connection.execute(
-                """
-                with closed as (
-                    update conversation_requests
-                    set status = 'finished', finished_at = %(at)s, result = %(result)s
-                    where id = %(id)s and status = 'accepted' returning id),
-                session as (
-                    update conversation_sessions
-                    set state = %(state)s, last_message_at = %(at)s
-                    where id = %(conversation)s and exists (select from closed)),
-                decision as (
-                    update routing_decisions
-                    set completed_at = %(at)s, latency_ms = %(latency)s, outcome = %(outcome)s
-                    where request_id = %(id)s and completed_at is null
-                      and exists (select from closed))
-                select id from closed
-                """,
-                {
-                    "id": closing.request,
-                    "conversation": closing.conversation,
-                    "at": closing.at,
-                    "result": Jsonb(dict(closing.result)),
-                    "state": Jsonb(dict(closing.state)),
-                    "latency": closing.latency_ms,
-                    "outcome": closing.outcome,
-                },
-            )
-            if await cursor.fetchone() is None:
-                return False
-            for message in closing.messages:
-                await connection.execute(_INSERT_MESSAGE, _message_values(message))
-        return True
+        row = await self._one(
+            """
+            with closed as (
+                update conversation_requests
+                set status = 'finished', finished_at = %(at)s, result = %(result)s
+                where id = %(request)s and status = 'accepted' returning id),
+            session as (
+                update conversation_sessions
+                set state = %(state)s, last_message_at = %(at)s
+                where id = %(conversation)s and exists (select from closed)),
+            decision as (
+                update routing_decisions
+                set completed_at = %(at)s, latency_ms = %(latency)s, outcome = %(outcome)s
+                where request_id = %(request)s and completed_at is null
+                  and exists (select from closed)),
+            message as ("""
+            + _INSERT_MESSAGE
+            + """ where exists (select from closed))
+            select id from closed
+            """,
+            _message_values(closing.reply)
+            | {
+                "at": closing.at,
+                "result": Jsonb(dict(closing.result)),
+                "state": Jsonb(dict(closing.state)),
+                "latency": closing.latency_ms,
+                "outcome": closing.outcome,
+            },
+        )
+        return row is not None
 
     async def report(self, message: Message, outcome: str, state: Mapping[str, Any] | None) -> bool:
         """Add a later message about a request, once; also note the request's outcome."""
@@ -342,8 +339,8 @@ class Conversations:
 _INSERT_MESSAGE: Final[LiteralString] = """
 insert into conversation_messages (id, conversation_id, request_id, role, text, spoken, meta,
     user_id, created_at)
-values (%(message)s, %(conversation)s, %(request)s, %(role)s, %(text)s, %(spoken)s, %(meta)s,
-    %(user)s, %(at)s)
+select %(message)s, %(conversation)s, %(request)s, %(role)s, %(text)s, %(spoken)s, %(meta)s,
+    %(user)s::uuid, %(at)s
 """
 
 
