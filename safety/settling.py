@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from safety import errors
 from safety.checks import changed, tampered
@@ -9,6 +10,10 @@ from safety.entities import AccessPolicy, EventId, Hazard, UserId
 from safety.parts import RAN_OUT, Parts, lasts, no_such_event, support_of, waiting
 from safety.policy import Refusal, Support, Waits, assess, counted
 from safety.records import Command, EventStatus, Outcome, SafetyEvent, entry_for
+
+_NOT_STORABLE: Final = (
+    "The approved command could not be stored, so nothing was done. Please ask again."
+)
 
 
 class Settling:
@@ -62,8 +67,20 @@ class Settling:
             event.proposal, command.created_at, "claimed", event=event.id, command=command.id
         )
         if not await parts.ledger.claim(event, command, entry):
-            return await parts.standing(event.id)
+            return await self._unclaimed(event.id)
         return await parts.executor.carry_on(command)
+
+    async def _unclaimed(self, event_id: EventId) -> Outcome:
+        """Find out why an event could not be claimed; what nobody can claim ends here."""
+        parts = self._parts
+        event = await parts.ledger.event(event_id)
+        if event is None or event.status is not EventStatus.APPROVED or event.abandoned:
+            return await parts.standing(event_id)
+        if event.consumed_by is not None:
+            return await parts.standing(event_id)
+        if lasts(event, parts.sources.now()):
+            return await self.deny(event, errors.NOT_STORABLE, _NOT_STORABLE, actor=None)
+        return await self.deny(event, errors.EXPIRED, RAN_OUT, actor=None)
 
     async def deny(
         self, event: SafetyEvent, code: str, reason: str, *, actor: UserId | None

@@ -173,8 +173,9 @@ class PostgresLedger:
         values = command_values(command) | {"digest": event.digest.hex()} | log_values(entry)
         try:
             return await self._one(statement, values) is not None
-        except (psycopg.errors.CheckViolation, psycopg.errors.UniqueViolation):
+        except psycopg.IntegrityError as error:
             # The database's own rules: the device's intents, the clock, one command a proposal.
+            _journal.warning("claim_refused", id=str(event.id), reason=error.diag.constraint_name)
             return False
 
     async def abandon(self, event: EventId, reason: str, at: datetime, entry: LogEntry) -> bool:

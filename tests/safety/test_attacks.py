@@ -382,10 +382,22 @@ async def test_time_that_passes_while_the_approval_is_written_counts(world):
 
     world.ledger.approve = slow
     outcome = await world.sign(event, "sara")
-    assert not isinstance(outcome, Done)
+    await refused(outcome, "expired", world)
+    assert await world.gate.expire() == []
+    assert await world.sql("select status, outcome from safety_events") == [("approved", None)]
+
+
+async def test_an_approved_command_that_cannot_be_stored_ends_there(world):
+    """A job that is gone, by the time two people have signed for it."""
+    asked = await world.gate.submit(
+        world.proposal(
+            world.act(StartPrint, "mk4", job=uuid4(), gcode_path="a", gcode_sha256="0" * 64)
+        )
+    )
+    await refused(await world.sign(asked.event, "emil"), "not_storable", world)
+    await world.gate.recover()
+    assert (await world.gate.standing(asked.event)).code == "not_storable"
     assert world.driver.done == []
-    assert await world.gate.expire() == [event]
-    assert isinstance(await world.gate.standing(event), Refused)
 
 
 async def test_time_that_passes_before_the_wire_counts(world):
