@@ -1,15 +1,18 @@
 """A real server around a scripted KITTY, and a person at a real browser in front of it."""
 
 import asyncio
+import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from assistant.channels.console.mount import mount
 from fakes.console import House
@@ -23,6 +26,22 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 PATIENCE = 10.0
+
+
+@contextmanager
+def real_browser() -> Iterator[Browser]:
+    """Start Chromium; without one the test is skipped, in CI it fails."""
+    path = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no Chromium: install it with apt-get install chromium")
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 class _Server(uvicorn.Server):

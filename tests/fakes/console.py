@@ -12,8 +12,10 @@ from uuid import UUID, uuid4, uuid5
 from assistant.feed import Feed
 from assistant.services import Services
 from assistant.turn import Event, Finished, Said, Utterance
+from infra.settings import Settings
 from infra.snapshots import Snapshot
 from infra.store.conversations import Message
+from infra.store.credentials import ListedKey
 from routing.decision import RoutingDecision, Tier
 from safety.entities import (
     ConversationId,
@@ -218,6 +220,8 @@ class People:
         self.tokens = {"operator-token": OPERATOR, "safety-token": SAFETY}
         self.links: dict[str, User] = {}
         self.sessions: dict[str, User] = {}
+        self.by_link: dict[str, bool] = {}
+        self.keys: list[ListedKey] = []
 
     async def by_token(self, token: str, _now: datetime) -> User | None:
         return self.tokens.get(token)
@@ -225,10 +229,14 @@ class People:
     async def by_session(self, token: str, _now: datetime) -> User | None:
         return self.sessions.get(token)
 
-    async def open_session(self, user: UserId, _now: datetime) -> str:
+    async def open_session(self, user: UserId, _now: datetime, *, by_link: bool = False) -> str:
         token = f"session-{uuid4()}"
         self.sessions[token] = next(each for each in (OPERATOR, SAFETY) if each.id == user)
+        self.by_link[token] = by_link
         return token
+
+    async def listed_keys(self, user: UserId | None = None) -> list[ListedKey]:
+        return [key for key in self.keys if user in {None, key.user}]
 
     async def close_session(self, token: str, _now: datetime) -> bool:
         return self.sessions.pop(token, None) is not None
@@ -359,7 +367,7 @@ class House:
     def services(self) -> Services:
         nothing: Any = None
         return Services(
-            settings=nothing,
+            settings=Settings(),
             core=self.core,  # type: ignore[arg-type]
             gate=self.approvals,  # type: ignore[arg-type]
             catalog=nothing,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from assistant.channels.console.signing import signing
 from assistant.services import Services
 from assistant.words import approve_path, capital
 from safety.entities import EventId, Hazard, Role, User
@@ -28,8 +29,10 @@ async def card_of(services: Services, event: EventId, user: User) -> Card | None
 
 async def full_card(services: Services, view: ApprovalView, user: User) -> Card:
     """Return a card with the place, the rules and the equipment, from the bytes to sign."""
-    details = await services.event_details(view.event)
-    return card_json(view, user, {} if details is None else document_of(details))
+    details = await services.event_details(view.event) or {}
+    document = document_of(details) if details else {}
+    sign = await signing(services, view, user, details, document)
+    return card_json(view, user, document) | {"sign": sign}
 
 
 def document_of(details: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -85,6 +85,9 @@ class Frame:
             with ui.element("div").classes("k-menu"):
                 _text("b", user.display_name)
                 _text("span", ", ".join(sorted(user.roles)))
+                with ui.element("a").classes("k-button").props('href="/keys"'):
+                    _icon("key")
+                    _text("span", "Keys")
                 leave = ui.element("form").props("method=post action=/sign-out")
                 with leave, ui.element("button").classes("k-button").props("type=submit"):
                     _icon("logout")

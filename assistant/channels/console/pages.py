@@ -15,6 +15,7 @@ from assistant.channels.console.approvals import Approvals
 from assistant.channels.console.board import Board
 from assistant.channels.console.chat import Chat, conversation_of, suggestions
 from assistant.channels.console.frame import Frame
+from assistant.channels.console.keys import Keys
 from assistant.channels.console.live import Handler, Live
 from assistant.channels.console.routing import Routing
 from assistant.channels.console.talks import Talks
@@ -39,7 +40,7 @@ def register(services: Services) -> None:
     async def approvals(request: Request, client: Client) -> None:
         visit = await visit_of(services, request, client)
         part = Approvals(visit)
-        with await _page(visit, "approvals", {"approval": part.on_approval}):
+        with await _page(visit, "approvals", _both(part)):
             _title("Approvals")
             await part.build()
 
@@ -50,10 +51,18 @@ def register(services: Services) -> None:
         if await services.approvals.get(_event(event)) is None:
             words = "There is no such request. It may be from another installation, or mistyped."
             return plain.message("No such request", words, status=404)
-        with await _page(visit, "approvals", {"approval": part.on_approval}):
+        with await _page(visit, "approvals", _both(part)):
             _title("Request")
             await part.build()
         return None
+
+    @ui.page("/keys", title="Keys · KITTY")
+    async def keys(request: Request, client: Client) -> None:
+        visit = await visit_of(services, request, client)
+        part = Keys(visit)
+        with await _page(visit, "keys", {"keys": part.on_keys}):
+            _title("Keys")
+            await part.build()
 
     @ui.page("/routing", title="Routing log · KITTY")
     async def routing(request: Request, client: Client) -> None:
@@ -94,7 +103,8 @@ async def _page(visit: Visit, active: str, handlers: Mapping[str, Handler]) -> A
 
     frame = Frame(visit, active, stop)
     await frame.build()
-    _follow(visit, frame, {}, also=handlers.get("approval"))
+    others = {topic: each for topic, each in handlers.items() if topic != "approval"}
+    _follow(visit, frame, others, also=handlers.get("approval"))
     return ui.element("div").classes("k-page")
 
 
@@ -109,6 +119,11 @@ def _follow(
             await also(news)
 
     Live(visit, visit.client, {**handlers, "approval": on_approval}).start()
+
+
+def _both(part: Approvals) -> dict[str, Handler]:
+    """Show requests anew also when somebody's keys change: then other people can sign."""
+    return {"approval": part.on_approval, "keys": part.on_approval}
 
 
 def _title(words: str) -> None:

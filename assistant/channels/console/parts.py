@@ -81,6 +81,32 @@ class BoardElement(Element, component="elements/kitty_board.js"):
         _ = self.run_method("put", list(tiles))
 
 
+class KeysElement(Element, component="elements/kitty_keys.js"):
+    """Keys that people sign with."""
+
+    def __init__(
+        self,
+        *,
+        shown: Mapping[str, Any],
+        origin: str | None,
+        me: str,
+        admin: bool,
+        now: datetime,
+    ) -> None:
+        super().__init__()
+        self._props |= {
+            "shown": dict(shown),
+            "origin": origin,
+            "me": me,
+            "admin": admin,
+            "now": now.isoformat(),
+        }
+
+    def replace(self, shown: Mapping[str, Any]) -> None:
+        """Show these instead."""
+        _ = self.run_method("replace", dict(shown))
+
+
 class ApprovalsElement(Element, component="elements/kitty_approvals.js"):
     """Requests for approval: a list, or one alone."""
 

@@ -61,7 +61,7 @@ def router(services: Services) -> APIRouter:
         next_path: Annotated[str, Query(alias="next", max_length=MAX_PATH)] = "/",
     ) -> Response:
         if code is not None:
-            return await _with_code(services, request, code)
+            return await _with_code(services, request, code, safe_path(next_path))
         if await visitor(services, request) is not None:
             return RedirectResponse(safe_path(next_path), status_code=_SEE_OTHER)
         return plain.sign_in(next_path=safe_path(next_path))
@@ -82,11 +82,11 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-async def _with_code(services: Services, request: Request, code: str) -> Response:
+async def _with_code(services: Services, request: Request, code: str, path: str) -> Response:
     user = await services.people.redeem(code, services.now())
     if user is None:
         return plain.sign_in(_USED, status=403)
-    return await _enter(services, request, user, "/")
+    return await _enter(services, request, user, path, by_link=True)
 
 
 async def _with_token(services: Services, request: Request) -> Response:
@@ -109,8 +109,10 @@ async def _leave(services: Services, request: Request) -> Response:
     return response
 
 
-async def _enter(services: Services, request: Request, user: User, path: str) -> Response:
-    token = await services.people.open_session(user.id, services.now())
+async def _enter(
+    services: Services, request: Request, user: User, path: str, *, by_link: bool = False
+) -> Response:
+    token = await services.people.open_session(user.id, services.now(), by_link=by_link)
     response = RedirectResponse(path, status_code=_SEE_OTHER)
     response.set_cookie(
         COOKIE,

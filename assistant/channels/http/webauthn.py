@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.access import COOKIE, Problem, require_role
 from assistant.channels.http.people import Caller
+from assistant.key_listing import key_listing
 from assistant.relying import RelyingParty, relying_party
 from assistant.services import Services
-from infra.store.credentials import ListedKey
 from infra.store.entry import LINK_TTL
 from safety.credentials import ALGORITHMS, read_credential
 from safety.entities import KeyId, Role, User, UserId
@@ -118,7 +118,7 @@ def _registration(services: Services) -> APIRouter:
             session=session,
         )
         _tell(services)
-        return listed_json(key)
+        return key_listing(key)
 
     return routes
 
@@ -132,26 +132,28 @@ def _keys(services: Services) -> APIRouter:
         if everybody:
             require_role(user, Role.ADMIN)
         found = await people.listed_keys(None if everybody else user.id)
-        return {"items": [listed_json(each) for each in found], "next_cursor": None}
+        return {"items": [key_listing(each) for each in found], "next_cursor": None}
 
     @routes.post("/keys/rename", summary="Give a key of yours another name")
     async def rename(body: Renamed, user: Caller) -> dict[str, Any]:
         await _own_or_admin(services, body.key_id, user)
-        return listed_json(await people.rename_key(KeyId(body.key_id), body.label))
+        key = await people.rename_key(KeyId(body.key_id), body.label)
+        _tell(services)
+        return key_listing(key)
 
     @routes.post("/keys/confirm", summary="Let somebody's new key count (admins)")
     async def confirm(body: NamedKey, user: Caller) -> dict[str, Any]:
         require_role(user, Role.ADMIN)
         key = await people.confirm_key(KeyId(body.key_id), user, services.now())
         _tell(services)
-        return listed_json(key)
+        return key_listing(key)
 
     @routes.post("/keys/revoke", summary="Revoke a key of yours, for good; admins anybody's")
     async def revoke(body: NamedKey, user: Caller) -> dict[str, Any]:
         await _own_or_admin(services, body.key_id, user)
         await people.revoke_key(KeyId(body.key_id), services.now())
         _tell(services)
-        return listed_json(await people.listed_key(KeyId(body.key_id)))
+        return key_listing(await people.listed_key(KeyId(body.key_id)))
 
     return routes
 
@@ -196,27 +198,3 @@ async def _own_or_admin(services: Services, key: str, user: User) -> None:
 def _tell(services: Services) -> None:
     """Let open pages show keys, and who may sign, anew."""
     services.feed.tell("keys", {})
-
-
-def listed_json(key: ListedKey) -> dict[str, Any]:
-    """Return a key as lists show it."""
-    return {
-        "id": key.id,
-        "user_id": str(key.user),
-        "handle": key.handle,
-        "display_name": key.display_name,
-        "kind": key.kind,
-        "algorithm": key.algorithm,
-        "label": key.label,
-        "state": key.state,
-        "created_at": key.created_at.isoformat(),
-        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
-        "last_used": None if key.last_used is None else key.last_used.isoformat(),
-        "confirmed_by": key.confirmed_by,
-        "credential_id": None if key.credential_id is None else base64url(key.credential_id),
-        "rp_id": key.rp_id,
-        "aaguid": None if key.aaguid is None else str(key.aaguid),
-        "synced": key.synced,
-        "backed_up": key.backed_up,
-        "transports": list(key.transports),
-    }

@@ -1,8 +1,9 @@
 // A request that waits, or waited, for people.
+import { Sign } from "/console/sign.js";
 import { Icon, Ticking, capital, clockTime, copy, left, span } from "/console/lib.js";
 
 export const Card = {
-  components: { Icon },
+  components: { Icon, Sign },
   mixins: [Ticking],
   props: { card: Object, small: Boolean },
   emits: ["deny"],
@@ -69,19 +70,22 @@ export const Card = {
   </dl>
   <template v-if="open && !small">
     <div v-if="card.command" class="k-sign">
-      <p>Sign with your own key, on the computer that holds it:</p>
-      <div class="k-command">
-        <code ref="command">{{ card.command }}</code>
-        <button type="button" class="k-button" @click="take">
-          <Icon :name="copied ? 'check' : 'content_copy'" /><span aria-live="polite">{{ copied ? "Copied" : "Copy" }}</span>
-        </button>
-      </div>
-      <p class="k-note">Signing in the browser with a passkey comes with a later release.</p>
+      <Sign v-if="card.sign" :card="card" />
+      <details class="k-otherway">
+        <summary>Sign with a key file instead</summary>
+        <p>On the computer that holds the key:</p>
+        <div class="k-command">
+          <code ref="command">{{ card.command }}</code>
+          <button type="button" class="k-button" @click="take">
+            <Icon :name="copied ? 'check' : 'content_copy'" /><span aria-live="polite">{{ copied ? "Copied" : "Copy" }}</span>
+          </button>
+        </div>
+      </details>
     </div>
     <p v-else class="k-note">Answer yes or no in the conversation.</p>
   </template>
   <footer v-if="open || small">
-    <a v-if="small" class="k-button" :href="card.url"><Icon name="draw" />{{ open ? "How to sign" : "Details" }}</a>
+    <a v-if="small" class="k-button" :href="card.url"><Icon name="draw" />{{ open ? (card.sign && card.sign.keys.length ? "Read and sign" : "Details") : "Details" }}</a>
     <button v-if="open && card.may_deny" type="button" class="k-button danger" @click="ask">
       <Icon name="block" />{{ card.mine ? "Withdraw" : "Deny" }}
     </button>
