@@ -50,7 +50,7 @@ bench: .make/dev.stamp ## measure; prints CPU time and ratios
 	@$(BIN)/pytest -m slow tests/bench -q -s -n 0 --timeout 900 $(ARGS)
 
 soak: .make/dev.stamp ## 20 commands a second for 60 s, and kill tests at length
-	@$(BIN)/pytest -m slow tests/soak -q -s -n 0 --timeout 1800 $(ARGS)
+	@$(BIN)/pytest -m slow tests/soak tests/faults tests/acceptance -q -s -n 0 --timeout 1800 $(ARGS)
 
 docs: .make/dev.stamp ## write the generated pages
 	@$(BIN)/python -m infra.settings --docs

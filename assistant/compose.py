@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -58,7 +58,7 @@ from infra.store.fingerprint import names_fingerprint
 from infra.store.lab_import import import_lab
 from infra.store.ledger import PostgresLedger
 from infra.store.people import People
-from infra.store.returning import settle_seen, still_away
+from infra.store.returning import settle_seen, until_back
 from infra.store.routing_log import RoutingLog
 from infra.store.trust import trust_of
 from infra.supervise import Supervisor
@@ -83,7 +83,8 @@ _OFTEN: Final = timedelta(seconds=3)
 _HOURLY: Final = timedelta(hours=1)
 _BACK_WITHIN: Final = timedelta(seconds=5)
 """How long a start waits for devices before it goes on with what was cut off."""
-_LOOK: Final = timedelta(milliseconds=50)
+_CUT: Final = timedelta(seconds=5)
+"""A request of this age that nobody works on was cut off."""
 _PRUNE: Final = timedelta(minutes=1)
 
 
@@ -161,6 +162,8 @@ class House:
         self.settings = settings
         self.places = places
         self.recovered = False
+        self.mending = False
+        self._lost = 0
         self.feed = Feed()
         self.metrics = Metrics()
         self.announcer = Announcer(places.bus)
@@ -400,32 +403,36 @@ class House:
     async def take_up(self) -> "asyncio.Task[None]":
         """Take up what an earlier process left, before anything new; return the work of it."""
         ready = asyncio.create_task(self._ready_again())
-        turns = await self.core.take_up(ready)
+        turns = await self.core.take_up(after=ready)
         return asyncio.create_task(self._taken_up(ready, turns))
 
     async def _ready_again(self) -> None:
         """Wait, for a short while, until devices are back; then settle what the gate has open."""
-        since, own = clock.now(), self.places.device_login is not None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BACK_WITHIN.total_seconds()):
-                while await still_away(self.places.pool, since, own_broker=own):
-                    await asyncio.sleep(_LOOK.total_seconds())
+        own = self.places.device_login is not None
+        await until_back(self.places.pool, clock.now(), own_broker=own, within=_BACK_WITHIN)
         await self.gate.recover()
 
     async def _taken_up(
         self, ready: "asyncio.Task[None]", turns: "Sequence[asyncio.Task[None]]"
     ) -> None:
         try:
-            await asyncio.gather(ready, *turns, return_exceptions=True)
+            first, *_ = await asyncio.gather(ready, *turns, return_exceptions=True)
         finally:
             ready.cancel()
-        self.recovered = True
+        self.recovered = first is None
+        self.mending = True
 
     async def _mend(self) -> None:
-        """Finish what the store's absence has cut off."""
-        if self.recovered:
-            await asyncio.gather(*await self.core.take_up(), return_exceptions=True)
-            await settle_seen(self.places.pool, clock.now())
+        """Finish what an absence of the store has cut off."""
+        if not self.mending:  # the start still does
+            return
+        lost = self.places.pool.lost
+        if not self.recovered or lost != self._lost:
+            await self.gate.recover()
+        self.recovered, self._lost = True, lost
+        cut = await self.core.take_up(before=clock.now() - _CUT)
+        await asyncio.gather(*cut, return_exceptions=True)
+        await settle_seen(self.places.pool, clock.now())
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Begin the background work."""

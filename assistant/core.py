@@ -244,17 +244,18 @@ class Core:
             pass
 
     async def take_up(
-        self, after: "asyncio.Future[None] | None" = None
+        self, *, before: datetime | None = None, after: "asyncio.Future[None] | None" = None
     ) -> "Sequence[asyncio.Task[None]]":
         """Begin to finish what was cut off and to tell what was not told.
 
-        It goes on when `after` is over; from now on new turns wait behind it.  What somebody
-        works on already is left to them.
+        It goes on when `after` is over; from now on new turns wait behind it.  What was said
+        after `before`, and what somebody works on already, is left alone.
         """
         parts = self._parts
         works: list[asyncio.Task[None]] = []
         for stored in await parts.conversations.unfinished():
-            if not self._lock("request", stored.id).locked():
+            recent = before is not None and stored.created_at > before
+            if not recent and not self._lock("request", stored.id).locked():
                 _log.info("turn_resumed", request_id=str(stored.id))
                 works.append(self._spawn(self._resume(stored, after)))
         untold = await parts.conversations.untold()

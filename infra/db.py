@@ -58,6 +58,9 @@ def is_lost(error: psycopg.Error) -> bool:
 class StorePool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
     """A psycopg pool whose lost connections surface as StoreUnavailableError."""
 
+    lost: int = 0
+    """How often one was lost while lent, or could not be had."""
+
     @asynccontextmanager
     async def connection(
         self,
@@ -73,6 +76,7 @@ class StorePool(AsyncConnectionPool[AsyncConnection[TupleRow]]):
                 yield connection
         except psycopg.Error as error:
             if is_lost(error):
+                self.lost += 1
                 raise unavailable(error) from error
             raise
 

@@ -1,10 +1,13 @@
 """What to look for when KITTY, or a device, comes back."""
 
-from datetime import datetime
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final, LiteralString
 
 from infra.db import StorePool
 
+_LOOK: Final = timedelta(milliseconds=50)
 _AWAY: Final[LiteralString] = """
 with work as (
     select (exists (select from conversation_requests where status = 'accepted')
@@ -47,6 +50,16 @@ async def still_away(pool: StorePool, since: datetime, *, own_broker: bool) -> b
         cursor = await connection.execute(_AWAY, {"since": since, "own_broker": own_broker})
         row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+async def until_back(
+    pool: StorePool, since: datetime, *, own_broker: bool, within: timedelta
+) -> None:
+    """Wait, for a while, for the devices that can tell what became of what was cut off."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within.total_seconds()):
+            while await still_away(pool, since, own_broker=own_broker):  # noqa: ASYNC110  # rows tell nobody
+                await asyncio.sleep(_LOOK.total_seconds())
 
 
 async def settle_seen(pool: StorePool, at: datetime) -> None:

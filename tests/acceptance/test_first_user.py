@@ -160,7 +160,7 @@ def test_a_print(demo: Demo) -> None:
     aborted = demo.said("abort the print", conversation=conversation)
     assert aborted["calls"][0]["outcome"] == "done", aborted["replies"]
     demo.until_state("giga", job_id=None)
-    (job,) = demo.rows("select status from fabrication_jobs where name like 'enclosure%'")
+    (job,) = demo.rows("select status from fabrication_jobs where name = 'enclosure panel'")
     assert job["status"] == "aborted"
 
 

@@ -49,9 +49,10 @@ def test_first_request(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     set_up = time.monotonic() - began
     child = Child(
-        ["make", "-C", clone, "run", f"ARGS=--json --port 0 --home {home}"],
+        ["make", "run", f"ARGS=--json --port 0 --home {home}"],
         log=clone.parent / "run.log",
         environment=clean,
+        folder=clone,
     )
     try:
         said = json.loads(child.line(within=WITHIN))

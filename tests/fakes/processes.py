@@ -92,13 +92,14 @@ class Child:
         *,
         log: Path,
         environment: dict[str, str] | None = None,
+        folder: Path = ROOT,
     ) -> None:
         adopt_orphans()
         self._log = log
         with log.open("ab") as err:
             self._process = subprocess.Popen(
                 [str(each) for each in arguments],
-                cwd=ROOT,
+                cwd=folder,
                 env={
                     **{k: v for k, v in os.environ.items() if not k.startswith("KITTY_")},
                     "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",

@@ -14,6 +14,6 @@ DOOMED = Path(__file__).with_name("doomed.py")
 def mortal() -> Iterator[House]:
     """Run a KITTY whose broker and lab outlive its server."""
     with house(
-        server=(sys.executable, DOOMED), environment={"KITTY_COMMAND_SECONDS": "12"}
+        server=(sys.executable, DOOMED), environment={"KITTY_COMMAND_SECONDS": "25"}
     ) as running:
         yield running

@@ -185,6 +185,36 @@ def ask_and_kill(house: House, before: list[str], text: str, conversation: str, 
         asked.result()
 
 
+@pytest.mark.parametrize(
+    "point", points(["after ledger.close"], ["after ledger.open_command", "before ledger.close"])
+)
+def test_many_machines_at_once(doomed: House, point: str) -> None:
+    """What was done before the end is not done again, what was not is done, each as itself."""
+    conversation = doomed.said("hello")["conversation_id"]
+    lights = [
+        each["external_id"]
+        for each in doomed.get("/api/devices")["items"]
+        if each["kind"] == "light"
+    ]
+    before = {name: doomed.carried_out(name) for name in lights}
+    key, text = new_key(), "turn off all the lights"
+    killed(doomed, point, lambda: doomed.ask(text, conversation=conversation, client_key=key))
+    answer = check_answered(doomed, key, text, conversation)
+    doomed.settled()
+    rows = doomed.rows(
+        """select c.id::text, c.outcome, d.external_id as device from device_commands c
+           join devices d on d.id = c.device_id where c.request_id::text = %s""",
+        answer["request_id"],
+    )
+    assert sorted(row["device"] for row in rows) == sorted(lights)
+    for row in rows:
+        fresh = doomed.carried_out(row["device"])[len(before[row["device"]]) :]
+        assert fresh in ([], [row["id"]])
+        assert (row["outcome"] == "done") == bool(fresh), row
+    said = {call["outcome"] for call in answer["calls"]}
+    assert said <= {"done", "unknown"}, answer["replies"]
+
+
 def door_opened_once(house: House, before: list[str], event: str) -> None:
     """Check that the event has one command, and that this opened the door once."""
     (command,) = house.rows(
