@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from safety.entities import MAX_NAME, DeviceKind, HazardLevel, Role
+from safety.hours import MAX_WINDOWS, Day, TimeWindow, minutes_of, written, zone_named
+from safety.limits import DEFAULT_PENDING, MAX_COUNT, MAX_PENDING, MAX_PERIOD, TaintRule
 from safety.signatures import KeyRefusedError, algorithm_of
 
 MAX_DEVICES: Final = 20_000
@@ -64,7 +66,7 @@ ObjectKey = Annotated[
 Flag = Annotated[bool, Field(strict=True)]
 
 
-def _seconds(low: int, high: int) -> Any:
+def _whole(low: int, high: int) -> Any:
     return Field(strict=True, ge=low, le=high)
 
 
@@ -111,6 +113,47 @@ class LabEquipment(_Part):
     items: Aliases = ()
 
 
+def _clock_time(value: str) -> str:
+    return written(minutes_of(value))
+
+
+def _time_zone(value: str) -> str:
+    if zone_named(value) is None:
+        raise ValueError("is no time zone of this machine; write it as Europe/Berlin")
+    return value
+
+
+ClockTime = Annotated[str, StringConstraints(max_length=5), AfterValidator(_clock_time)]
+"""Hours and minutes of a day: `07:30`."""
+TimeZone = Annotated[str, StringConstraints(max_length=100), AfterValidator(_time_zone)]
+
+
+class LabTimeWindow(_Part):
+    """Hours of some days; if it ends before it begins, it ends on the next day."""
+
+    days: Annotated[frozenset[Day], Field(min_length=1)]
+    begins: Annotated[ClockTime, Field(alias="from")]
+    ends: Annotated[ClockTime, Field(alias="to")]
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        _ = self.read()
+        return self
+
+    def read(self) -> TimeWindow:
+        """Return it as the gate takes it."""
+        return TimeWindow(
+            days=self.days, begins=minutes_of(self.begins), ends=minutes_of(self.ends)
+        )
+
+
+class LabRequestLimit(_Part):
+    """So many hazardous requests of one person in so much time."""
+
+    count: Annotated[int, _whole(1, MAX_COUNT)]
+    seconds: Annotated[int, _whole(1, int(MAX_PERIOD.total_seconds()))]
+
+
 class LabPolicy(_Part):
     """What a zone demands before anything hazardous happens in it."""
 
@@ -118,8 +161,21 @@ class LabPolicy(_Part):
     required_roles: RolesAsked
     requires_dual_confirm: Flag = False
     requires_presence: Flag = False
-    presence_ttl_seconds: Annotated[int, _seconds(1, 86_400)] = 900
+    presence_ttl_seconds: Annotated[int, _whole(1, 86_400)] = 900
     pqe_checks: LabEquipment = LabEquipment()
+    time_zone: TimeZone | None = None
+    time_windows: Annotated[tuple[LabTimeWindow, ...], Field(max_length=MAX_WINDOWS)] = ()
+    """When something hazardous may happen; without any: always."""
+    max_requests: LabRequestLimit | None = None
+    max_pending: Annotated[int, _whole(1, MAX_PENDING)] = DEFAULT_PENDING
+    """So many requests of one person may wait at a time."""
+    taint: TaintRule = TaintRule.RAISE
+
+    @model_validator(mode="after")
+    def _in_a_zone(self) -> Self:
+        if bool(self.time_windows) is (self.time_zone is None):
+            raise ValueError("time_windows and time_zone belong together: give both or neither")
+        return self
 
 
 class LabZone(_Part):
@@ -164,7 +220,7 @@ class LabDevice(_Part):
     aliases: Aliases = ()
     kind: DeviceKind
     zone: Slug
-    silent_after_seconds: Annotated[int, _seconds(1, 86_400)] = 90
+    silent_after_seconds: Annotated[int, _whole(1, 86_400)] = 90
     """A device that says nothing for so long is taken for offline."""
     capabilities: LabCapabilities
 
@@ -175,7 +231,7 @@ class LabJob(_Part):
     name: Name
     gcode_path: ObjectKey
     gcode_sha256: Sha256
-    estimated_seconds: Annotated[int, _seconds(0, 31_536_000)] | None = None
+    estimated_seconds: Annotated[int, _whole(0, 31_536_000)] | None = None
     material: Name | None = None
     hazardous_material: Flag = False
     printers: Annotated[tuple[ExternalId, ...], Field(max_length=100)] = ()

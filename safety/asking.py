@@ -2,13 +2,20 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from safety import errors
 from safety.canonical import CanonicalFormError, canonical, check_size, digest, event_document
 from safety.entities import EventId, Hazard
+from safety.explaining import Explanation, explain
 from safety.parts import Parts, waiting
 from safety.policy import QUORUM, Circumstances, Clear, Need, Refusal, Support, Waits, assess
 from safety.records import Outcome, Proposal, SafetyEvent, entry_for
+
+_CANNOT_BE_SIGNED: Final = Refusal(
+    errors.CANNOT_BE_SIGNED,
+    "That holds something that cannot be written down for signing. Ask differently.",
+)
 
 
 class Asking:
@@ -20,7 +27,7 @@ class Asking:
     async def submit(self, proposal: Proposal) -> Outcome:
         """Run the action now if nothing is missing, else store what it waits for, or refuse."""
         now = self._parts.sources.now()
-        seen = await self._parts.circumstances(proposal)
+        seen = await self._parts.asked(proposal, now)
         match assess(proposal.action, seen, Support(tainted=proposal.tainted), now):
             case Refusal(code, reason):
                 earlier = await self._earlier(proposal)
@@ -29,6 +36,17 @@ class Asking:
                 return await self._open_event(proposal, seen, hazard, needs, now)
             case Clear(hazard):
                 return await self._open_command(proposal, hazard)
+
+    async def explain(self, proposal: Proposal, at: datetime) -> Explanation:
+        """Say what a new request would come to at a moment; reads only."""
+        seen = await self._parts.asked(proposal, at)
+        found = explain(proposal.action, seen, Support(tainted=proposal.tainted), at)
+        if isinstance(found.verdict, Waits):
+            try:
+                _ = self._event(proposal, seen, found.hazard, found.verdict.needs, at)
+            except CanonicalFormError:
+                return replace(found, verdict=_CANNOT_BE_SIGNED)
+        return found
 
     async def _open_command(self, proposal: Proposal, hazard: Hazard) -> Outcome:
         command = self._parts.command(proposal, hazard, None)
@@ -49,17 +67,26 @@ class Asking:
             event = self._event(proposal, seen, hazard, needs, now)
         except CanonicalFormError:
             return await self._parts.refuse(
-                proposal,
-                errors.CANNOT_BE_SIGNED,
-                "That holds something that cannot be written down for signing. Ask differently.",
+                proposal, _CANNOT_BE_SIGNED.code, _CANNOT_BE_SIGNED.reason
             )
         entry = entry_for(proposal, now, "waits", event=event.id)
         entry = replace(entry, detail={"needs": sorted(needs), "hazard": hazard.word})
         if not await self._parts.ledger.open_event(event, entry):
-            return await self._known(proposal)
+            return await self._not_opened(proposal, now)
         outcome = waiting(event)
         self._parts.announce(event.id, outcome)
         return outcome
+
+    async def _not_opened(self, proposal: Proposal, now: datetime) -> Outcome:
+        """Say why an event was not stored: it was made before, or others came first."""
+        earlier = await self._earlier(proposal)
+        if earlier is not None:
+            return earlier
+        seen = await self._parts.asked(proposal, now)
+        again = assess(proposal.action, seen, Support(tainted=proposal.tainted), now)
+        if isinstance(again, Refusal):
+            return await self._parts.refuse(proposal, again.code, again.reason)
+        return await self._known(proposal)
 
     async def _known(self, proposal: Proposal) -> Outcome:
         """Return what came of a proposal key that the ledger holds already."""

@@ -12,6 +12,9 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final, NewType
 from uuid import UUID
 
+from safety.hours import Hours
+from safety.limits import DEFAULT_PENDING, MAX_PENDING, RequestLimit, TaintRule
+
 UserId = NewType("UserId", UUID)
 ZoneId = NewType("ZoneId", UUID)
 DeviceId = NewType("DeviceId", UUID)
@@ -196,10 +199,19 @@ class AccessPolicy:
     """Rises with every change; a signature binds to it."""
     presence_ttl: timedelta = timedelta(minutes=15)
     """How recent the requester's presence must be.  Settable per zone; 15 minutes is ours."""
+    time_windows: Hours | None = None
+    """When something hazardous may happen; None is always."""
+    max_requests: RequestLimit | None = None
+    """How often one person may ask for something hazardous in the zone; None is without limit."""
+    max_pending: int = DEFAULT_PENDING
+    """So many of one person's requests may wait for people at a time."""
+    taint: TaintRule = TaintRule.RAISE
 
     def __post_init__(self) -> None:
         if not self.required_roles:
             raise InvalidEntityError(f"access policy {self.name!r} must name at least one role")
+        if type(self.max_pending) is not int or not 1 <= self.max_pending <= MAX_PENDING:
+            raise InvalidEntityError(f"access policy {self.name!r}: max_pending is 1 to 10000")
 
     @property
     def ppe(self) -> tuple[str, ...]:

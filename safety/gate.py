@@ -13,11 +13,13 @@ events to their end, `safety.execution` alone calls drivers.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from safety.answering import Answering
 from safety.asking import Asking
 from safety.entities import EventId, KeyId, User, UserId
 from safety.execution import Executor
+from safety.explaining import Explanation
 from safety.parts import Announce, Parts, Times
 from safety.permit import Drivers
 from safety.ports import Facts, Ledger
@@ -75,6 +77,10 @@ class Gate:
         come of the first so far.
         """
         return await self._asking.submit(proposal)
+
+    async def explain(self, proposal: Proposal, at: datetime) -> Explanation:
+        """Say what `submit` would come to at a moment, and why; nothing is stored or sent."""
+        return await self._asking.explain(proposal, at)
 
     async def sign(
         self, event_id: EventId, key_id: KeyId, signature: bytes, *, relayed_by: UserId

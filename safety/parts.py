@@ -11,7 +11,7 @@ from safety.entities import CommandId, EventId, Hazard, UserId
 from safety.envelope import command_for
 from safety.execution import Executor, closed_outcome
 from safety.permit import Drivers
-from safety.policy import Circumstances, Clear, Refusal, Support, Waits, assess
+from safety.policy import Circumstances, Clear, Refusal, Support, Waits, assess, case_of
 from safety.ports import Facts, Ledger
 from safety.records import (
     Command,
@@ -68,6 +68,15 @@ class Parts:
         """Look at the world afresh."""
         seen = await self.facts.circumstances(proposal.action, proposal.requester.id)
         return replace(seen, has_driver=self.drivers.find(proposal.action) is not None)
+
+    async def asked(self, proposal: Proposal, now: datetime) -> Circumstances:
+        """Look at the world for a new request: with what its requester has asked for before."""
+        seen = await self.circumstances(proposal)
+        case = case_of(proposal.action, seen, Support(tainted=proposal.tainted), now)
+        if case is None:
+            return seen
+        traffic = await self.facts.traffic(case.requester.id, case.zone.id, case.policy, now)
+        return replace(seen, asked=traffic)
 
     def command(self, proposal: Proposal, hazard: Hazard, event: SafetyEvent | None) -> Command:
         """Make the command that carries out a proposal; nothing starts after the event's end."""

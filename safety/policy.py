@@ -9,7 +9,7 @@ Whatever is unknown is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -20,13 +20,33 @@ from safety.entities import (
     Hazard,
     KeyId,
     OnlineState,
-    PresenceStatus,
     Role,
     User,
     UserId,
     Zone,
     ZonePresence,
 )
+from safety.limits import Traffic
+from safety.rules import Case, Refusal, may_sign, refused
+
+__all__ = [
+    "NEED_WORDS",
+    "QUORUM",
+    "Assessment",
+    "Circumstances",
+    "Clear",
+    "Need",
+    "Refusal",
+    "Signer",
+    "Support",
+    "Waits",
+    "assess",
+    "case_of",
+    "counted",
+    "effective_hazard",
+    "may_sign",
+    "unfit",
+]
 
 QUORUM: Final[Mapping[Hazard, int]] = {
     Hazard.NONE: 0,
@@ -78,6 +98,8 @@ class Circumstances:
     """The newest sighting of the requester in the zone."""
     has_driver: bool = True
     """Whether anything is set up that could tell the device; the gate fills it in."""
+    asked: Traffic | None = None
+    """What the requester has asked for before; the gate fills it in for new requests only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +127,6 @@ class Waits:
     needs: frozenset[Need]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The action may not run, whatever anyone adds."""
-
-    code: str
-    """Stable, for programs."""
-    reason: str
-    """For people: what, why, what to do."""
-
-
 Assessment = Clear | Waits | Refusal
 
 
@@ -136,9 +148,9 @@ def assess(
     action: Action, circumstances: Circumstances, support: Support, now: datetime
 ) -> Assessment:
     """Return whether the action may run now, waits for people, or is refused."""
-    unfit = _unfit(action, circumstances)
-    if unfit is not None:
-        return unfit
+    impossible = unfit(action, circumstances)
+    if impossible is not None:
+        return impossible
     zone, policy, requester = circumstances.zone, circumstances.policy, circumstances.requester
     if requester is None and not action.makes_safe:
         return Refusal(
@@ -148,21 +160,39 @@ def assess(
     if hazard is Hazard.NONE:
         return Clear(hazard)
     assert zone is not None
-    assert requester is not None
     if policy is None:
         return Refusal(
             "no_policy",
             f"No access policy covers {zone.name}, so nothing hazardous is done there."
             " An admin must add one.",
         )
-    refusal = _unauthorised(hazard, requester, zone, policy, circumstances, now)
+    case = case_of(action, circumstances, support, now)
+    assert case is not None
+    refusal = refused(case)
     if refusal is not None:
         return refusal
     needs = _missing(hazard, policy, support)
     return Waits(hazard, needs) if needs else Clear(hazard)
 
 
-def _unfit(action: Action, seen: Circumstances) -> Refusal | None:
+def case_of(action: Action, seen: Circumstances, support: Support, now: datetime) -> Case | None:
+    """Return the request as the rules of its zone see it; None if there are no rules for it."""
+    hazard = effective_hazard(action, seen.zone, seen.policy, tainted=support.tainted)
+    if hazard is Hazard.NONE or seen.zone is None or seen.policy is None or seen.requester is None:
+        return None
+    return Case(
+        hazard=hazard,
+        requester=seen.requester,
+        zone=seen.zone,
+        policy=seen.policy,
+        presence=seen.presence,
+        asked=seen.asked,
+        tainted=support.tainted,
+        now=now,
+    )
+
+
+def unfit(action: Action, seen: Circumstances) -> Refusal | None:
     """Refuse what the device cannot or must not be told, whoever asks."""
     device, zone = seen.device, seen.zone
     if type(action) not in KINDS:
@@ -193,47 +223,6 @@ def _unreachable(action: Action, device: Device) -> Refusal | None:
     return None
 
 
-def _unauthorised(
-    hazard: Hazard,
-    requester: User,
-    zone: Zone,
-    policy: AccessPolicy,
-    seen: Circumstances,
-    now: datetime,
-) -> Refusal | None:
-    if hazard is Hazard.LOW and not requester.roles & policy.required_roles:
-        return Refusal(
-            "not_authorised",
-            f"In {zone.name} that takes one of the roles {_roles(policy)}.",
-        )
-    must_be_there = policy.requires_presence or hazard is Hazard.HIGH
-    if must_be_there and not present(seen.presence, requester, zone, policy.presence_ttl, now):
-        minutes = int(policy.presence_ttl.total_seconds() // 60)
-        return Refusal(
-            "no_presence",
-            f"You have not been seen at {zone.name} in the last {minutes} minutes."
-            " Badge in there and ask again.",
-        )
-    return None
-
-
-def present(
-    sighting: ZonePresence | None, user: User, zone: Zone, ttl: timedelta, now: datetime
-) -> bool:
-    """Tell whether this user was seen in this zone within the time to live (not in the future)."""
-    return (
-        sighting is not None
-        and sighting.status is PresenceStatus.PRESENT
-        and (sighting.user, sighting.zone) == (user.id, zone.id)
-        and now - ttl <= sighting.observed_at <= now
-    )
-
-
-def may_sign(roles: frozenset[Role], policy: AccessPolicy) -> bool:
-    """Tell whether somebody with these roles may authorise under this policy."""
-    return bool(roles & policy.required_roles)
-
-
 def counted(signers: tuple[Signer, ...], policy: AccessPolicy) -> tuple[Signer, ...]:
     """Return those whose signatures count under this policy."""
     return tuple(each for each in signers if each.valid and may_sign(each.roles, policy))
@@ -252,7 +241,3 @@ def _missing(hazard: Hazard, policy: AccessPolicy, support: Support) -> frozense
     if have == 0 and wanted > 1:
         return frozenset({Need.SIGNATURE, Need.SECOND_SIGNATURE})
     return frozenset({Need.SECOND_SIGNATURE if have else Need.SIGNATURE})
-
-
-def _roles(policy: AccessPolicy) -> str:
-    return ", ".join(sorted(policy.required_roles))

@@ -6,7 +6,17 @@ from typing import Protocol
 from uuid import UUID
 
 from safety.actions import Action
-from safety.entities import CommandId, EventId, KeyId, PublicKey, User, UserId
+from safety.entities import (
+    AccessPolicy,
+    CommandId,
+    EventId,
+    KeyId,
+    PublicKey,
+    User,
+    UserId,
+    ZoneId,
+)
+from safety.limits import Traffic
 from safety.policy import Circumstances
 from safety.records import Command, LogEntry, Result, SafetyEvent, Signature
 
@@ -16,6 +26,12 @@ class Facts(Protocol):
 
     async def circumstances(self, action: Action, requester: UserId) -> Circumstances:
         """Return device, zone, policy, reported state, the requester and their newest sighting."""
+        ...
+
+    async def traffic(
+        self, requester: UserId, zone: ZoneId, policy: AccessPolicy, now: datetime
+    ) -> Traffic:
+        """Count what somebody has asked for, as far as the policy limits it."""
         ...
 
     async def user(self, user: UserId) -> User | None:
@@ -35,7 +51,11 @@ class Ledger(Protocol):
         ...
 
     async def open_event(self, event: SafetyEvent, entry: LogEntry) -> bool:
-        """Store a waiting event; False if its proposal key is known, from whatever it led to."""
+        """Store a waiting event.
+
+        False if its proposal key is known, from whatever it led to, or if its requester has
+        reached a limit of the policy.
+        """
         ...
 
     async def event(self, event: EventId) -> SafetyEvent | None:

@@ -1,10 +1,12 @@
 """What the gate must know of the world, read from the store each time it is asked."""
 
+from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from psycopg.rows import dict_row
 
 from infra.db import StorePool
+from infra.store.policy_rows import policy_of
 from infra.store.rows import KEY_COLUMNS, USER_COLUMNS, Row, key_of, user_of
 from safety.actions import Action
 from safety.entities import (
@@ -15,17 +17,16 @@ from safety.entities import (
     HazardLevel,
     KeyId,
     OnlineState,
-    PolicyId,
     PresenceSource,
     PresenceStatus,
     PublicKey,
-    Role,
     User,
     UserId,
     Zone,
     ZoneId,
     ZonePresence,
 )
+from safety.limits import Traffic
 from safety.policy import Circumstances
 
 _CIRCUMSTANCES: Final[LiteralString] = (
@@ -33,7 +34,8 @@ _CIRCUMSTANCES: Final[LiteralString] = (
 select d.id, d.external_id, d.name, d.kind, d.zone_id, d.capabilities, d.online_state, d.last_seen,
        d.state, z.slug, z.name as zone_name, z.hazard_level, z.requires_ppe, z.unifi_door_ids,
        p.id as policy_id, p.name as policy_name, p.required_roles, p.requires_dual_confirm,
-       p.requires_presence, p.pqe_checks, p.version, p.presence_ttl,
+       p.requires_presence, p.pqe_checks, p.version, p.presence_ttl, p.time_zone, p.time_windows,
+       p.max_requests, p.max_requests_period, p.max_pending, p.taint,
        s.source, s.status, s.observed_at, """
     + USER_COLUMNS
     + """
@@ -48,6 +50,13 @@ left join users u on u.id = %(user)s and u.disabled_at is null
 where d.id = %(device)s
 """
 )
+
+_TRAFFIC: Final[LiteralString] = """
+select count(*) filter (where status = 'pending' and expires_at > %(now)s) as pending,
+       count(*) filter (where zone_id = %(zone)s and created_at > %(since)s::timestamptz) as recent
+from safety_events
+where initiated_by = %(user)s and (status = 'pending' or created_at > %(since)s::timestamptz)
+"""
 
 
 class PostgresFacts:
@@ -75,11 +84,28 @@ class PostgresFacts:
                 requires_ppe=row["requires_ppe"],
                 unifi_door_ids=tuple(row["unifi_door_ids"]),
             ),
-            policy=_policy(row, zone),
+            policy=policy_of(row, zone),
             state=row["state"],
             requester=None if row["user_id"] is None else user_of(row),
             presence=_presence(row, zone, requester),
         )
+
+    async def traffic(
+        self, requester: UserId, zone: ZoneId, policy: AccessPolicy, now: datetime
+    ) -> Traffic:
+        """Count what somebody has asked for, as far as the policy limits it."""
+        limit = policy.max_requests
+        row = await self._one(
+            _TRAFFIC,
+            {
+                "user": requester,
+                "zone": zone,
+                "now": now,
+                "since": None if limit is None else now - limit.period,
+            },
+        )
+        assert row is not None
+        return Traffic(pending=row["pending"], recent=row["recent"])
 
     async def user(self, user: UserId) -> User | None:
         """Return a person who may still act; None when unknown or disabled."""
@@ -115,22 +141,6 @@ def _device(row: Row) -> Device:
         capabilities=row["capabilities"],
         online_state=OnlineState(row["online_state"]),
         last_seen=row["last_seen"],
-    )
-
-
-def _policy(row: Row, zone: ZoneId) -> AccessPolicy | None:
-    if row["policy_id"] is None:
-        return None
-    return AccessPolicy(
-        id=PolicyId(row["policy_id"]),
-        name=row["policy_name"],
-        zone=zone,
-        required_roles=frozenset(Role(each) for each in row["required_roles"]),
-        requires_dual_confirm=row["requires_dual_confirm"],
-        requires_presence=row["requires_presence"],
-        pqe_checks=row["pqe_checks"],
-        version=row["version"],
-        presence_ttl=row["presence_ttl"],
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 from infra.lab_file import Lab
 from infra.lab_parts import LabDevice, LabJob, LabPerson, LabPolicy, LabZone
 from safety.entities import HazardLevel
+from safety.hours import WEEK
 from safety.signatures import key_id
 
 NAMESPACE: Final = UUID("3d0c2a52-9e4f-5b5c-8a55-6b1f0f2d7a61")
@@ -73,7 +74,7 @@ def zone_row(zone: LabZone) -> Row:
 
 def policy_row(zone: LabZone, policy: LabPolicy, id_: UUID, zone_id: UUID) -> Row:
     """Return a row for `access_policies`; a zone of high hazard forces two people and presence."""
-    forced = zone.hazard_level is HazardLevel.HIGH
+    forced, limit = zone.hazard_level is HazardLevel.HIGH, policy.max_requests
     return {
         "id": str(id_),
         "name": policy.name,
@@ -83,6 +84,19 @@ def policy_row(zone: LabZone, policy: LabPolicy, id_: UUID, zone_id: UUID) -> Ro
         "requires_presence": policy.requires_presence or forced,
         "pqe_checks": {"items": policy.pqe_checks.items},
         "presence_ttl": f"{policy.presence_ttl_seconds} seconds",
+        "time_zone": policy.time_zone,
+        "time_windows": [
+            {
+                "days": [day for day in WEEK if day in each.days],
+                "from": each.begins,
+                "to": each.ends,
+            }
+            for each in policy.time_windows
+        ],
+        "max_requests": None if limit is None else limit.count,
+        "max_requests_period": None if limit is None else f"{limit.seconds} seconds",
+        "max_pending": policy.max_pending,
+        "taint": policy.taint,
     }
 
 

@@ -53,21 +53,32 @@ returning t.xmax = 0
 
 POLICIES: Final[LiteralString] = """
 insert into access_policies as t (id, name, zone_id, required_roles, requires_dual_confirm,
-                                  requires_presence, pqe_checks, presence_ttl)
+                                  requires_presence, pqe_checks, presence_ttl, time_zone,
+                                  time_windows, max_requests, max_requests_period, max_pending,
+                                  taint)
 select r.id, r.name, r.zone_id, r.required_roles, r.requires_dual_confirm, r.requires_presence,
-       r.pqe_checks, r.presence_ttl
+       r.pqe_checks, r.presence_ttl, r.time_zone, r.time_windows, r.max_requests,
+       r.max_requests_period, r.max_pending, r.taint
 from jsonb_to_recordset(%(rows)s)
     as r (id uuid, name text, zone_id uuid, required_roles text[], requires_dual_confirm boolean,
-          requires_presence boolean, pqe_checks jsonb, presence_ttl interval)
+          requires_presence boolean, pqe_checks jsonb, presence_ttl interval, time_zone text,
+          time_windows jsonb, max_requests integer, max_requests_period interval,
+          max_pending integer, taint text)
 on conflict (id) do update
     set name = excluded.name, required_roles = excluded.required_roles,
         requires_dual_confirm = excluded.requires_dual_confirm,
         requires_presence = excluded.requires_presence, pqe_checks = excluded.pqe_checks,
-        presence_ttl = excluded.presence_ttl, active = true
+        presence_ttl = excluded.presence_ttl, time_zone = excluded.time_zone,
+        time_windows = excluded.time_windows, max_requests = excluded.max_requests,
+        max_requests_period = excluded.max_requests_period, max_pending = excluded.max_pending,
+        taint = excluded.taint, active = true
     where (t.name, t.requires_dual_confirm, t.requires_presence, t.pqe_checks, t.presence_ttl,
-           t.active)
+           t.time_zone, t.time_windows, t.max_requests, t.max_requests_period, t.max_pending,
+           t.taint, t.active)
         is distinct from (excluded.name, excluded.requires_dual_confirm,
                           excluded.requires_presence, excluded.pqe_checks, excluded.presence_ttl,
+                          excluded.time_zone, excluded.time_windows, excluded.max_requests,
+                          excluded.max_requests_period, excluded.max_pending, excluded.taint,
                           true)
        or not (t.required_roles @> excluded.required_roles
                and t.required_roles <@ excluded.required_roles)

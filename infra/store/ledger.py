@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from infra.db import StorePool
 from infra.store.ledger_sql import (
     INSERT_COMMAND,
+    LIMITS,
     LOG,
     SELECT_COMMAND,
     SELECT_EVENT,
@@ -40,8 +41,12 @@ class PostgresLedger:
         await self._run(LOG, log_values(entry))
 
     async def open_event(self, event: SafetyEvent, entry: LogEntry) -> bool:
-        """Store a waiting event; False if its proposal key is known, from whatever it led to."""
-        row = await self._one(
+        """Store a waiting event.
+
+        False if its proposal key is known, from whatever it led to, or if its requester has
+        reached a limit of the policy.
+        """
+        statement: LiteralString = (
             """
             with opened as (
                 insert into safety_events (id, event_type, device_id, zone_id, initiated_by,
@@ -61,10 +66,14 @@ class PostgresLedger:
             + LOG
             + """ where exists (select from opened))
             select id from opened
-            """,
-            event_values(event) | log_values(entry),
+            """
         )
-        return row is not None
+        try:
+            return await self._one(statement, event_values(event) | log_values(entry)) is not None
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name not in LIMITS:
+                raise
+            return False
 
     async def event(self, event: EventId) -> SafetyEvent | None:
         """Return an event with its signatures, their keys and owners as they stand now."""

@@ -8,6 +8,8 @@ from infra.store.rows import USER_COLUMNS
 from safety.entities import Hazard
 from safety.records import Command, LogEntry, SafetyEvent
 
+LIMITS: Final = frozenset({"safety_events_max_pending", "safety_events_max_requests"})
+"""Constraints that say: this person asks for too much."""
 LOG: Final[LiteralString] = """
 insert into gate_log (at, event_id, command_id, actor, action_kind, device_id, verdict,
                       reason_code, detail, correlation_id)

@@ -22,6 +22,7 @@ from safety.gate import Gate, Times
 from safety.permit import Drivers, Permit
 from safety.records import Carried, Outcome, Proposal, Receipt, Sources
 from safety.signatures import key_id
+from safety.webauthn import Rules
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PEOPLE = {
@@ -151,6 +152,7 @@ def lab_text(keys: dict[str, Keyring]) -> str:
             f"requires_dual_confirm = {high}",
             f"requires_presence = {high}",
             "presence_ttl_seconds = 900",
+            "max_pending = 10_000",
             "[zones.policy.pqe_checks]",
             'items = ["helmet"]' if level == "high" else "items = []",
         ]
@@ -187,7 +189,9 @@ class World:
         self.facts = PostgresFacts(pool)
         self.gate = self.new_gate()
 
-    def new_gate(self, kinds: Sequence[type[Action]] = KINDS) -> Gate:
+    def new_gate(
+        self, kinds: Sequence[type[Action]] = KINDS, *, passkeys: Rules | None = None
+    ) -> Gate:
         """Build a gate as a restarted process would."""
         drivers = Drivers()
         for kind in kinds:
@@ -199,6 +203,7 @@ class World:
             sources=Sources(now=self.clock, new_id=uuid4, nonce=lambda: uuid4().hex),
             times=Times(),
             announce=lambda event, outcome: self.news.append((event, outcome)),
+            passkeys=passkeys,
         )
 
     async def open(self) -> "World":
