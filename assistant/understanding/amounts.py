@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from assistant.understanding.lexicon import Words
-from assistant.understanding.mentions import Found, Target
+from assistant.understanding.targets import Found, Target
 from assistant.understanding.times import windows
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

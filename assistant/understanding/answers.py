@@ -9,10 +9,10 @@ from assistant.understanding.context import refilled
 from assistant.understanding.dialogue import ASK_AGAIN, Question
 from assistant.understanding.grammar import Grammar, Match, Scene
 from assistant.understanding.lexicon import Lexicon, Words
-from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Act, Ask, Call, Confirm, Reading, Reply
 from assistant.understanding.spec import Spec
+from assistant.understanding.targets import Target
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ,.!'’\-]+")
 _NAMING: Final = frozenset(

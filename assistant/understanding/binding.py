@@ -8,10 +8,10 @@ from typing import Any, Final
 from assistant.understanding import wording
 from assistant.understanding.grammar import Match
 from assistant.understanding.index import Index
-from assistant.understanding.mentions import Target
 from assistant.understanding.normal import Clean, as_written
 from assistant.understanding.reading import Ask, Call
 from assistant.understanding.spec import Spec
+from assistant.understanding.targets import Target
 from assistant.understanding.times import Window
 from safety.entities import Hazard
 

@@ -7,10 +7,10 @@ from typing import Final
 from assistant.understanding.binding import Bound, bind, make_call
 from assistant.understanding.context import refilled, spoken_of
 from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene
-from assistant.understanding.lexicon import Lexicon, Words
-from assistant.understanding.mentions import Target
+from assistant.understanding.lexicon import Lexicon, Peeled, Words
 from assistant.understanding.normal import Clean
 from assistant.understanding.reading import Call
+from assistant.understanding.targets import Target
 
 _JOINERS: Final = frozenset({"and", "then", "also", "plus", "afterwards"})
 _PASSED_OVER: Final = frozenset({"greet", "thanks"})
@@ -45,7 +45,18 @@ class Understood:
 
 def body_of(heard: Clean, words: Words, lexicon: Lexicon) -> Body:
     """Return the words without hesitations, with the breaks moved along."""
-    kept = [place for place, word in enumerate(words) if (word,) not in lexicon["fillers"]]
+    phrases = lexicon["filler_phrases"]
+    inside = {
+        place
+        for start in range(1, len(words))
+        for place in range(start, start + phrases.at(words, start))
+        if start + phrases.at(words, start) < len(words)
+    }
+    kept = [
+        place
+        for place, word in enumerate(words)
+        if (word,) not in lexicon["fillers"] and place not in inside
+    ]
     breaks = frozenset(
         new for new, old in enumerate(kept) if any(b in heard.breaks for b in _gap(kept, new, old))
     )
@@ -59,8 +70,17 @@ def _gap(kept: Sequence[int], new: int, old: int) -> range:
 def understand(body: Body, grammar: Grammar, scene: Scene, heard: Clean) -> Understood:
     """Read all of the words, as one clause if that works, else clause by clause."""
     whole = _clause(body.words, grammar, scene, heard)
-    if whole is not None:
+    if whole is not None and not whole.loose:
         return Understood(bound=(whole,))
+    parts = _parts(body, grammar, scene, heard, apart=whole is not None)
+    if whole is not None:
+        better = parts.bound and not parts.rest and not any(b.ask or b.loose for b in parts.bound)
+        return parts if better else Understood(bound=(whole,))
+    return parts
+
+
+def _parts(body: Body, grammar: Grammar, scene: Scene, heard: Clean, *, apart: bool) -> Understood:
+    """Read the words clause by clause; `apart`: never all of them as one."""
     if len(body.words) > MAX_WORDS:
         return Understood(rest=body.words)
     covered = scene.finder.covered(body.words)
@@ -71,17 +91,19 @@ def understand(body: Body, grammar: Grammar, scene: Scene, heard: Clean) -> Unde
     ]
     if not places or len(places) > MAX_CLAUSES * 2:
         return Understood(rest=body.words)
-    return _several(body.words, [*places, len(body.words)], grammar, scene, heard)
+    ends = [*places, len(body.words)]
+    return _several(body.words, ends, grammar, scene, heard, apart=apart)
 
 
 def _several(
-    words: Words, ends: Sequence[int], grammar: Grammar, scene: Scene, heard: Clean
+    words: Words, ends: Sequence[int], grammar: Grammar, scene: Scene, heard: Clean, *, apart: bool
 ) -> Understood:
     bound: list[Bound] = []
     start = 0
     rest: list[str] = []
     while start < len(words):
-        end, clause = _longest(words, start, ends, bound, grammar, scene, heard)
+        here = ends[:-1] if apart and not start else ends
+        end, clause = _longest(words, start, here, bound, grammar, scene, heard)
         if clause is None:
             end = next(end for end in ends if end > start)
             topic = _topic(words, start, end, grammar, scene)
@@ -133,8 +155,13 @@ def _longest(
 def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound | None:
     peeled = grammar.intents.lexicon.peel(words)
     matches = grammar.match(peeled.words, scene)
+    if matches and matches[0].note:
+        matches = grammar.match(_whole_note(peeled, words, grammar), scene) or matches
     if not matches and peeled.words != words:
         matches = grammar.match(words, scene)
+    shorter = grammar.intents.lexicon.without_closers(words)
+    if not matches and shorter not in {words, peeled.words}:
+        matches = grammar.match(shorter, scene)
     if not matches:
         asked = peeled.inquiring and peeled.words[0] in _WHETHER
         loose = grammar.loose(
@@ -142,6 +169,17 @@ def _clause(words: Words, grammar: Grammar, scene: Scene, heard: Clean) -> Bound
         )
         matches = [] if loose is None else [loose]
     return bind(matches, scene.finder.index, heard)
+
+
+def _whole_note(peeled: Peeled, words: Words, grammar: Grammar) -> Words:
+    """Give back to a note the words at its end that are no mere politeness: "... is open now"."""
+    start = next(
+        (at for at in range(len(words)) if words[at : at + len(peeled.words)] == peeled.words), 0
+    )
+    end = start + len(peeled.words)
+    while size := grammar.intents.lexicon["kept_closers"].at(words, end):
+        end += size
+    return words[start:end] if end > start + len(peeled.words) else peeled.words
 
 
 def _elliptic(words: Words, before: Bound, grammar: Grammar, scene: Scene) -> Bound | None:

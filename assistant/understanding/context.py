@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene
 from assistant.understanding.lexicon import Words
-from assistant.understanding.mentions import Found, Target
 from assistant.understanding.names import Name
 from assistant.understanding.reading import Call
 from assistant.understanding.sentences import Intents
 from assistant.understanding.spec import Spec
+from assistant.understanding.targets import Found, Target
 
 _LINKS: Final = frozenset(
     {"in", "on", "at", "to", "for", "with", "by", "from", "of", "the", "using", "do", "inside"}
@@ -90,6 +90,8 @@ def _value(text: str, kind: str, found: Found, grammar: Grammar) -> Any:
         return lexicon.parts.get(text.removeprefix("the "))
     if kind == "kind":
         return lexicon.kinds.get(text.removeprefix("the "))
+    if kind == "state":
+        return lexicon.states.get(text)
     target = found.get(kind, {}).get(text)
     if target is None or len(target.ids) > 1:
         return None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from assistant.understanding.lexicon import Words
-from assistant.understanding.mentions import Found, Target
 from assistant.understanding.spec import Spec
+from assistant.understanding.targets import Found, Target
 
 _JOINED: Final = frozenset({"and", "then", "not", "or", "but"})
 

@@ -10,12 +10,13 @@ from hassil.intents import SlotList, TextSlotList, TextSlotValue
 
 from assistant.understanding.amounts import find_amounts
 from assistant.understanding.lexicon import Words
-from assistant.understanding.mentions import Finder, Found, Target
+from assistant.understanding.mentions import Finder
 from assistant.understanding.sentences import Intents
 from assistant.understanding.spec import Spec
+from assistant.understanding.targets import Found, Target
 from assistant.understanding.templates import (
     WILDCARD,
-    Template,
+    Templates,
     compile_templates,
     possible,
 )
@@ -23,7 +24,7 @@ from assistant.understanding.templates import (
 LISTS: Final = (
     "light", "lit", "dark_zone", "zone", "scene", "door", "seconds", "power", "camera",
     "camera_name", "device", "sensor", "printer", "job", "celsius", "gcode", "window",
-    "event", "thing",
+    "event", "thing", "zone_sensor", "person",
 )  # fmt: skip
 NOTHING_SAID: Final[dict[str, SlotList]] = {
     name: TextSlotList(name=name, values=[]) for name in LISTS
@@ -56,6 +57,16 @@ class Match:
         return tuple(a for a, t in self.values.items() if len(t.ids) > 1 and not t.many)
 
     @property
+    def free(self) -> bool:
+        """Whether any words at all would do for an argument."""
+        return bool(self.spec.free) and self.spec.free in self.values
+
+    @property
+    def note(self) -> bool:
+        """Whether it keeps the person's own words, so that none may be lost."""
+        return self.free and self.spec.free == "text"
+
+    @property
     def doubt(self) -> tuple[int, int, int, int]:
         """How far this is from a complete reading; smaller is better."""
         values = self.values.values()
@@ -83,7 +94,7 @@ class Grammar:
     """The templates, compiled once."""
 
     intents: Intents
-    templates: tuple[Template, ...]
+    templates: Templates
     fixed_lists: Mapping[str, SlotList]
 
     def find(self, words: Words, scene: Scene) -> Found:
@@ -104,7 +115,9 @@ class Grammar:
         for match in self._matches(" ".join(words), found):
             key = match.spec.name, repr(sorted(match.values.items()))
             matches.setdefault(key, match)
-        return sorted(matches.values(), key=lambda match: (match.doubt, not match.spec.reads))
+        return sorted(
+            matches.values(), key=lambda match: (match.doubt, match.free, not match.spec.reads)
+        )
 
     def loose(self, words: Words, scene: Scene, *, inquiring: bool) -> Match | None:
         """Return how the words can be read by their cue words, if no template fits.
@@ -114,8 +127,9 @@ class Grammar:
         if not words or len(words) > MAX_WORDS:
             return None
         found = self.find(words, scene)
-        for name in ("kind", "part"):
-            known = self.intents.lexicon.kinds if name == "kind" else self.intents.lexicon.parts
+        lexicon = self.intents.lexicon
+        lists = {"kind": lexicon.kinds, "part": lexicon.parts, "state": lexicon.states}
+        for name, known in lists.items():
             found[name] |= {text: Target(value=value) for text, value in known.items()}
         read = self.intents.frames.read(words, found, self.intents.specs, inquiring=inquiring)
         return None if read is None else Match(spec=read[0], values=read[1], loose=True)
@@ -150,6 +164,8 @@ def _slot_list(name: str, said: Mapping[str, Target]) -> TextSlotList:
 def compile_grammar(intents: Intents) -> Grammar:
     """Prepare the lists that never change."""
     kinds = [(word, kind) for word, kind in intents.lexicon.kinds.items()]
+    several = [(word, kind) for word, kind in kinds if word.endswith("s")]
+    states = list(intents.lexicon.states.items())
     parts = [
         (f"{article}{word}", part)
         for word, part in intents.lexicon.parts.items()
@@ -161,6 +177,8 @@ def compile_grammar(intents: Intents) -> Grammar:
         fixed_lists={
             WILDCARD: intents.templates.slot_lists[WILDCARD],
             "kind": TextSlotList.from_tuples(kinds, allow_template=False, name="kind"),
+            "kinds": TextSlotList.from_tuples(several, allow_template=False, name="kinds"),
+            "state": TextSlotList.from_tuples(states, allow_template=False, name="state"),
             "part": TextSlotList.from_tuples(parts, allow_template=False, name="part"),
         },
     )

@@ -18,6 +18,9 @@ _END: Final = ""
 _SEAM: Final = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 _SHORT_WORD: Final = 4
 _LONG_WORD: Final = 8
+_COUNTED: Final = frozenset({"light", "lamp", "bulb"})
+_NOUNS: Final = frozenset({"printer", "machine", "door", "light", "lights", "lamp", "lamps"})
+_ORDINALS: Final = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 
 Node = dict[str, "Node | list[Name]"]
 
@@ -95,6 +98,7 @@ def build(names: Names) -> Index:
     index = Index(version=names.version)
     words: set[str] = set()
     seen: set[str] = set()
+    also: dict[tuple[str, ...], list[Name]] = defaultdict(list)
     for name in names.entries:
         index.by_id[name.id] = name
         index.kinds[name.kind].append(name)
@@ -102,11 +106,17 @@ def build(names: Names) -> Index:
         index.spelt[name.id] = _spellings((name.name, *name.aliases))
         for spelling in index.spelt[name.id]:
             _insert(index.root, spelling, name)
+            for variant in _also_called(spelling):
+                also[variant].append(name)
         for word in {word for spelling in index.spelt[name.id] for word in spelling}:
             index.by_word[word].append(name)
             words.add(word)
         index.values |= {plain_words(value): value for value in set(name.values) - seen}
         seen |= set(name.values)
+    for variant, called in also.items():
+        if not _is_name(index.root, variant):
+            for name in called:
+                _insert(index.root, variant, name)
     for word in words:
         index.by_length[len(word)].append(word)
     return index
@@ -124,6 +134,34 @@ def _spellings(texts: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         if "1" in words:
             ways[tuple("one" if word == "1" else word for word in words)] = None
     return tuple(ways)
+
+
+def _also_called(spelling: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield what else people say for a name: "bench light", "the big one", "strip number 2"."""
+    *head, last = spelling
+    if not head:
+        return
+    if last.endswith("s") and not last.endswith("ss") and len(last) >= _SHORT_WORD:
+        yield (*head, last[:-1])
+    if last in _COUNTED:
+        yield (*head, f"{last}s")
+    if last in _NOUNS:
+        yield (*head, "one")
+    if last.isdigit():
+        yield (*head, "number", last)
+        yield (*head, "no", last)
+        if last in _ORDINALS:
+            yield (_ORDINALS[last], *head)
+
+
+def _is_name(root: Node, words: Sequence[str]) -> bool:
+    node = root
+    for word in words:
+        below = node.get(word)
+        if not isinstance(below, dict):
+            return False
+        node = below
+    return _END in node
 
 
 def _insert(root: Node, words: Sequence[str], name: Name) -> None:

@@ -67,6 +67,7 @@ class Lexicon:
     """What people call kinds of things, to the kind."""
     plurals: frozenset[Words]
     kinds: Mapping[str, str]
+    states: Mapping[str, str]
     parts: Mapping[str, str]
     pronouns: Mapping[Words, str]
 
@@ -79,6 +80,7 @@ class Lexicon:
             nouns=_turned(data["nouns"]),
             plurals=frozenset(plain_words(word) for word in data["plurals"]),
             kinds=data["kinds"],
+            states=data["states"],
             parts=data["parts"],
             pronouns=_turned(data["pronouns"]),
         )
@@ -112,6 +114,13 @@ class Lexicon:
             end -= closer
         wish = self["wish_questions"].at(words[start:end], 0) > 0
         return Peeled(words=words[start:end], polite=polite or wish, inquiring=inquiring, wish=wish)
+
+    def without_closers(self, words: Words) -> Words:
+        """Take politeness off the end only: "check the laser room for me"."""
+        end = len(words)
+        while (closer := self["closers"].ending(words[:end], end)) and closer < end:
+            end -= closer
+        return words[:end]
 
     def _is_gerund(self, words: Words, at: int, end: int) -> bool:
         return at < end and words[at] in self.gerunds

@@ -3,36 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from assistant.understanding.index import Index
 from assistant.understanding.lexicon import Lexicon, Words
 from assistant.understanding.names import Name
+from assistant.understanding.targets import DEVICE_KINDS, Found, Target, add, derive
 
-DEVICE_KINDS: Final = ("light", "door", "power", "camera", "sensor")
 KINDS: Final = (*DEVICE_KINDS, "printer", "job", "zone")
 _LONGEST_PART: Final = 4
 _BY_ZONE: Final = frozenset({"light", "camera"})
 """Kinds that a tool takes by the zone they are in."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What some words speak of, for one kind of thing."""
-
-    ids: tuple[str, ...] = ()
-    """None: the words name a kind of thing only.  Several: which one is open, unless `many`."""
-    many: bool = False
-    """All of them are meant."""
-    value: Any = None
-    """For what is no entity: a number, a scene, a span of time."""
-    named: bool = False
-    """It was called by a full name, not by part of one or by its place."""
-    kind: str = ""
-
-
-Found = dict[str, dict[str, Target]]
-"""List name of the templates, to the words of the utterance, to what they mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +46,12 @@ class Finder:
                 self._note(found, words, kind, span)
         self._pronouns(found, words, spoken_of)
         self._scenes(found, words)
-        _derive(found, self.index)
+        for start, end, names in exact:
+            people = tuple(name.id for name in names if name.kind == "user")
+            if people:
+                target = Target(ids=people, named=True, kind="user")
+                add(found, "person", words[start:end], target)
+        derive(found, self.index)
         return found
 
     def covered(self, words: Words) -> frozenset[int]:
@@ -189,9 +175,15 @@ class Finder:
         start = span.start
         target = Target(ids=span.ids, many=span.many, named=span.named, kind=kind)
         add(found, kind, words[start : span.end], target)
-        while start and (words[start - 1],) in self.lexicon["determiners"]:
+        while start and self._goes_before(words, start - 1):
             start -= 1
             add(found, kind, words[start : span.end], target)
+
+    def _goes_before(self, words: Words, at: int) -> bool:
+        """Return whether a word is an article of the thing after it; "of" is one in "all of"."""
+        if words[at] == "of":
+            return at > 0 and (words[at - 1],) in self.lexicon["determiners"]
+        return (words[at],) in self.lexicon["determiners"]
 
     def _pronouns(self, found: Found, words: Words, spoken_of: Mapping[str, Target]) -> None:
         for start in range(len(words)):
@@ -222,23 +214,6 @@ class Finder:
                     add(found, "scene", words[start - 1 : end], target)
 
 
-def add(found: Found, kind: str, words: Words, target: Target) -> None:
-    """Note what words mean; a second meaning of the same words leaves open which."""
-    text = " ".join(words)
-    known = found[kind].get(text)
-    if known is None or (not known.ids and known.value is None) or target.named > known.named:
-        found[kind][text] = target
-    elif known.named > target.named:
-        return
-    elif target.ids and known.ids != target.ids and not known.many:
-        better = {known, target} & {t for t in (known, target) if len(t.ids) == 1}
-        if len(better) == 1 and set(known.ids) & set(target.ids):
-            found[kind][text] = better.pop()
-        else:
-            ids = tuple(dict.fromkeys((*known.ids, *target.ids)))
-            found[kind][text] = replace(known, ids=ids, many=target.many)
-
-
 def _joined(words: Words, spans: Sequence[_Span], lexicon: Lexicon) -> list[_Span]:
     """Return the spans, and those joined by "and" as one."""
     joined = list(spans)
@@ -260,29 +235,3 @@ def _joined(words: Words, spans: Sequence[_Span], lexicon: Lexicon) -> list[_Spa
             last = _Span(start=first.start, end=following.end, ids=ids, many=True)
             joined.append(last)
     return joined
-
-
-def _derive(found: Found, index: Index) -> None:
-    """Fill the lists that are made of others."""
-    for kind in DEVICE_KINDS:
-        for text, target in found[kind].items():
-            add(found, "device", tuple(text.split()), target)
-    for kind in ("device", "printer", "zone"):
-        for text, target in found[kind].items():
-            if target.ids:
-                add(found, "thing", tuple(text.split()), target)
-    found["lit"] = dict(found["light"])
-    found["camera_name"] = dict(found["camera"])
-    for text, target in list(found["zone"].items()):
-        _derive_from_zone(found, index, text, target)
-
-
-def _derive_from_zone(found: Found, index: Index, text: str, target: Target) -> None:
-    words = tuple(text.split())
-    if target.ids and text not in found["light"]:
-        found["dark_zone"][text] = target
-    add(found, "lit", words, replace(target, kind="light", named=False))
-    add(found, "camera", words, replace(target, kind="camera", named=False))
-    doors = tuple(door.id for zone in target.ids for door in index.inside.get((zone, "door"), []))
-    if doors and text not in found["door"]:
-        add(found, "door", words, Target(ids=doors, many=target.many, kind="door"))

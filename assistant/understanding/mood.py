@@ -49,7 +49,7 @@ def mood_of(peeled: Peeled, covered: frozenset[int], lexicon: Lexicon, *, quoted
     `covered` are the places of words that belong to full names: a job called "when it
     rains" is no condition.
     """
-    if quoted:
+    if quoted or lexicon["examples"].at(peeled.words, 0):
         return Mood.QUOTED
     words = peeled.words
     asks = not peeled.wish and lexicon["questions"].at(words, 0) > 0

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -40,6 +40,8 @@ _CONTRACTIONS: Final = {
     "plz": "please", "thx": "thanks", "ok": "okay", "k": "okay", "u": "you", "ur": "your",
     "dunno": "do not know", "c'mon": "come on", "y'all": "you all", "estop": "e stop",
 }  # fmt: skip
+_OFF_VERBS: Final = frozenset({"turn", "switch", "shut", "turned", "switched"})
+"""After these "of" is a slip for "off": switching off is the safe way to read it."""
 _ENDINGS: Final = {
     "n't": "not", "'ll": "will", "'re": "are", "'ve": "have", "'d": "would", "'m": "am",
 }  # fmt: skip
@@ -81,12 +83,20 @@ def clean(raw: str) -> Clean:
         odd = "mixed_scripts"
     return Clean(
         text=text,
-        words=tuple(word.plain for word in words),
+        words=_off_for_of([word.plain for word in words]),
         places=tuple((word.start, word.end) for word in words),
         breaks=breaks,
         odd=odd,
         asks=text.rstrip(" .!'\")”’").endswith("?"),
         quoted=_QUOTED.search(_plain_apostrophes(text)) is not None,
+    )
+
+
+def _off_for_of(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the words with "turn of the lights" as "turn off the lights"."""
+    return tuple(
+        "off" if word == "of" and at and words[at - 1] in _OFF_VERBS else word
+        for at, word in enumerate(words)
     )
 
 

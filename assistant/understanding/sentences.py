@@ -29,6 +29,7 @@ _SAMPLE: Final = {
     "sensor": "the store room sensor", "printer": "the big printer", "job": "the hinge bracket",
     "part": "the nozzle", "celsius": "200 degrees", "gcode": "g28", "window": "today",
     "event": "it", "thing": "the store room", "text": "the spare key is in drawer 3",
+    "kinds": "doors", "state": "offline", "zone_sensor": "the store room", "person": "Bob",
 }  # fmt: skip
 
 
@@ -85,7 +86,13 @@ def common_words(intents: Intents) -> frozenset[str]:
     lexicon = intents.lexicon
     phrases = [words for each in lexicon.phrases.values() for words in each.all]
     nouns = [*lexicon.nouns, *lexicon.pronouns]
-    others = [*lexicon.parts, *lexicon.kinds, *lexicon.gerunds, *lexicon.gerunds.values()]
+    others = [
+        *lexicon.parts,
+        *lexicon.states,
+        *lexicon.kinds,
+        *lexicon.gerunds,
+        *lexicon.gerunds.values(),
+    ]
     words |= {word for phrase in (*phrases, *nouns) for word in phrase}
     return frozenset(words | {word for text in others for word in text.split()})
 

@@ -1,6 +1,5 @@
 """Understanding: text in, a reading out.  No model, no clock, no memory of its own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -14,13 +13,14 @@ from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.followups import follow_up
 from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
-from assistant.understanding.lexicon import Peeled, Words
-from assistant.understanding.mentions import KINDS, Finder, Target
+from assistant.understanding.lexicon import Peeled
+from assistant.understanding.mentions import Finder
 from assistant.understanding.mood import WORDS, Mood, mood_of
 from assistant.understanding.names import Names
 from assistant.understanding.normal import Clean, clean
 from assistant.understanding.quoting import without_name_quotes
 from assistant.understanding.reading import Act, Ask, Call, Heard, Reading, Reply, Stop, Unknown
+from assistant.understanding.remarks import Heed, beside_remark, taken_back
 from assistant.understanding.sentences import Intents, common_words
 from assistant.understanding.spec import Spec
 from assistant.understanding.spelling import Speller
@@ -29,8 +29,6 @@ from safety.entities import Hazard
 
 _KEPT_VERSIONS: Final = 2
 _SPELLING: Final = 0.8
-_REMARK: Final = 3
-"""Words that make a remark; fewer may be a name that is being called."""
 _CALLS: Final = frozenset({"hey", "hi", "hello", "dear", "ok", "okay", "yo", "oi"})
 _STOP_ALL: Final = Call(tool="stop_everything", label="stop everything")
 
@@ -86,13 +84,19 @@ class Understanding:
             return Heard(text=wording.for_somebody_else(somebody), rule="other_addressee")
         body = body_of(heard, drawn_in(heard.words), self._lexicon)
         said = _Said(heard=heard, body=body, peeled=self._lexicon.peel(body.words), scene=scene)
+        back = None if heard.quoted or said.long else taken_back(self._heed(said))
+        if back is not None:
+            return back
         mood = self._mood(said)
         meant = understand(body, self._grammar, scene, heard)
         if meant.bound and not meant.rest:
             return self._meant(said, meant, mood)
-        if len(body.words) > MAX_WORDS:
+        if said.long:
             return Unknown(text=wording.TOO_LONG)
         return self._misspelt(said, mood) or self._not_understood(said, meant, mood)
+
+    def _heed(self, said: "_Said") -> Heed:
+        return Heed(body=said.body, heard=said.heard, grammar=self._grammar, scene=said.scene)
 
     def _mood(self, said: "_Said") -> Mood:
         covered = said.scene.finder.covered(said.peeled.words)
@@ -115,6 +119,10 @@ class Understanding:
             return _held_back(meant, mood)
         if specs[0].stop:
             return Stop(calls=meant.calls or (_STOP_ALL,), rule=rule)
+        if len(specs) > 1 and any(spec.unsure for spec in specs):
+            hinted = beside_remark(self._heed(said))
+            if hinted is not None:
+                return hinted
         asks = [each.ask for each in meant.bound if each.ask is not None]
         return asks[0] if asks else Act(calls=meant.calls, confidence=SURE, rule=rule)
 
@@ -144,12 +152,14 @@ class Understanding:
         stop = self._stop_at_the_end(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
         if stop is not None:
             return stop
-        after = self._beside_remark(said) if mood in {Mood.COMMAND, Mood.REPORTED} else None
+        after = beside_remark(self._heed(said)) if mood is not Mood.QUOTED else None
         if after is not None:
             return after
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
             return Heard(text=WORDS[mood], rule=mood.value)
         guess = self._guess(said, meant) if mood is Mood.COMMAND else None
+        if guess is not None and guess.tool == _STOP_ALL.tool:
+            return Stop(calls=(guess,), rule="stop_unclear")
         if guess is not None:
             return confirm(guess, "guess", why="I am not sure of all of that.")
         text = wording.nearby(index, things, self._strange(said))
@@ -164,32 +174,6 @@ class Understanding:
         if not end.bound or end.rest or not end.bound[0].spec.stop:
             return None
         return Stop(calls=end.calls or (_STOP_ALL,), rule=end.bound[0].spec.name)
-
-    def _beside_remark(self, said: "_Said") -> Reading | None:
-        """Read "I am done here, turn it off" or the other way round: a remark and a command."""
-        remark, command = self._without_remark(said.body)
-        if not remark:
-            return None
-        scene = said.scene
-        found = self._grammar.find(remark, scene)
-        named = {kind: target for kind in KINDS if (target := _only(found.get(kind, {})))}
-        scene = replace(scene, spoken_of={**scene.spoken_of, **named})
-        meant = understand(Body(words=command), self._grammar, scene, said.heard)
-        if not meant.calls or meant.rest or any(each.ask for each in meant.bound):
-            return None
-        rule = meant.bound[0].spec.name
-        if any(each.spec.hazard > Hazard.NONE for each in meant.bound):
-            return confirm(meant.calls[0], rule)
-        return Act(calls=meant.calls, confidence=_SPELLING, rule=rule)
-
-    def _without_remark(self, body: Body) -> tuple[Words, Words]:
-        """Return the remark at either end of the words, and the rest; ((), ()) if there is none."""
-        words, last = body.words, max(body.breaks, default=0)
-        if last >= _REMARK and self._lexicon["statements"].at(words, 0):
-            return words[:last], words[last:]
-        if last and len(words) - last >= _REMARK and self._lexicon["statements"].at(words, last):
-            return words[last:], words[:last]
-        return (), ()
 
     def _strange(self, said: "_Said") -> list[str]:
         speller = Speller(index=said.scene.finder.index, common=self._common)
@@ -229,11 +213,10 @@ class _Said:
     peeled: Peeled
     scene: Scene
 
-
-def _only(said: Mapping[str, Target]) -> Target | None:
-    """Return the one thing that was named, if it is one."""
-    named = {target.ids: target for target in said.values() if len(target.ids) == 1}
-    return next(iter(named.values())) if len(named) == 1 else None
+    @property
+    def long(self) -> bool:
+        """Whether there are too many words to look through for commands."""
+        return len(self.body.words) > MAX_WORDS
 
 
 def addressed(heard: Clean, index: Index) -> str:

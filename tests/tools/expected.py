@@ -5,7 +5,7 @@ from safety.entities import Hazard
 NONE, LOW, MEDIUM, HIGH = Hazard
 
 CATALOGUE: dict[str, tuple[str, tuple[str, ...], Hazard]] = {
-    "list_devices": ("devices", ("kind", "zone"), NONE),
+    "list_devices": ("devices", ("kind", "zone", "state"), NONE),
     "device_status": ("devices", ("device", "zone"), NONE),
     "switch_light": ("devices", ("target", "on"), NONE),
     "set_scene": ("devices", ("zone", "scene"), LOW),
@@ -36,7 +36,7 @@ CATALOGUE: dict[str, tuple[str, tuple[str, ...], Hazard]] = {
     "forget": ("record", ("about",), NONE),
 }
 OPTIONAL: dict[str, set[str]] = {
-    "list_devices": {"kind", "zone"},
+    "list_devices": {"kind", "zone", "state"},
     "device_status": {"device", "zone"},
     "unlock_door": {"seconds"},
     "printer_status": {"printer"},

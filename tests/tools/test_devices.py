@@ -252,6 +252,24 @@ async def test_a_list_can_be_narrowed_by_kind_and_zone(call: Call) -> None:
     )
 
 
+async def test_a_list_can_be_narrowed_to_one_state(call: Call, room: Room) -> None:
+    assert await text_of(call, "list_devices", state="offline") == "No device is offline."
+    assert await text_of(call, "list_devices", kind="door", state="fault") == "No door is in fault."
+    room.change("Bench lamp", online=OnlineState.OFFLINE)
+    room.change("Giga", online=OnlineState.ONLINE, fault="nozzle clogged")
+    result = await call("list_devices", state="offline")
+    assert result.answer is not None
+    assert result.answer.text.startswith("1 device offline.")
+    assert [each["name"] for each in result.answer.data["devices"]] == ["Bench lamp"]
+    assert (await text_of(call, "list_devices", state="fault")).startswith("1 device with a fault.")
+    result = await call("list_devices", kind="printer", state="online")
+    assert result.answer is not None
+    assert "Giga" not in [each["name"] for each in result.answer.data["devices"]]
+    result = await call("list_devices", state="asleep")
+    assert result.declined is not None
+    assert result.declined.code == "bad_arguments"
+
+
 async def test_who_is_in_says_who_when_and_how_it_is_known(call: Call, room: Room) -> None:
     empty = await text_of(call, "who_is_in", zone="welding bay")
     assert empty.startswith("Nobody was seen in the Welding bay lately.")

@@ -23,14 +23,19 @@ _SOURCES = {
 
 @tool(FAMILY)
 async def list_devices(
-    desk: Desk, kind: DeviceKind | None = None, zone: Entity | None = None
+    desk: Desk,
+    kind: DeviceKind | None = None,
+    zone: Entity | None = None,
+    state: OnlineState | None = None,
 ) -> Answer:
-    """List the devices and how they stand; of one kind or in one zone if given."""
+    """List the devices and how they stand; of one kind, in one zone or in one state if given."""
     place = None if zone is None else (await resolve.zone_of(desk, zone)).zone
     views = await desk.lab.devices(kind=kind, zone=None if place is None else place.id)
     where = "" if place is None else f" in {the(place.name)}"
-    summary = _summary(views, where, kind)
-    return _listing(views, summary, desk.now)
+    if state is None:
+        return _listing(views, _summary(views, where, kind), desk.now)
+    standing = [view for view in views if _stands(view) is state]
+    return _listing(standing, _how_many(standing, views, where, kind, state), desk.now)
 
 
 @tool(FAMILY)
@@ -118,6 +123,32 @@ def _picture(view: DeviceView, taken: datetime | None, now: datetime) -> str:
 def _sighting(each: Sighting, now: datetime) -> str:
     source = _SOURCES[each.source]
     return f"{each.user.display_name}: seen {ago(each.observed_at, now)}, says {source}"
+
+
+def _stands(view: DeviceView) -> OnlineState:
+    """Return how a device stands; one that can be reached but reports a fault has a fault."""
+    online = view.device.online_state
+    return OnlineState.FAULT if online is OnlineState.ONLINE and view.fault else online
+
+
+def _how_many(
+    standing: Sequence[DeviceView],
+    views: Sequence[DeviceView],
+    where: str,
+    kind: DeviceKind | None,
+    state: OnlineState,
+) -> str:
+    if not views:
+        return _summary(views, where, kind)
+    noun, plural = ("device", "devices") if kind is None else _names(kind)
+    how = "with a fault" if state is OnlineState.FAULT else state.value
+    if standing:
+        return f"{count(len(standing), noun, plural)} {how}{where}."
+    return f"No {noun} is {'in fault' if state is OnlineState.FAULT else how}{where}."
+
+
+def _names(kind: DeviceKind) -> tuple[str, str]:
+    return resolve.NOUNS[kind], resolve.PLURALS[kind]
 
 
 def _troubled(view: DeviceView) -> bool:
