@@ -47,7 +47,7 @@ check: .make/dev.stamp ## lint, types, layers, generated pages
 	@$(BIN)/python -m assistant.diagrams --check
 
 bench: .make/dev.stamp ## measure; prints CPU time and ratios
-	@$(BIN)/pytest -m slow tests/bench -q -s -n 0 --timeout 900 $(ARGS)
+	@$(BIN)/pytest -m slow tests/bench -o python_files='bench_*.py' -q -s -n 0 --timeout 900 $(ARGS)
 
 soak: .make/dev.stamp ## 20 commands a second for 60 s, and kill tests at length
 	@$(BIN)/pytest -m slow tests/soak tests/faults tests/acceptance -q -s -n 0 --timeout 1800 $(ARGS)

@@ -1,13 +1,13 @@
 """The commands, put together; expected problems become one sentence and an exit code."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from assistant.cli import approve, audit, chat, keys, people, routing, trust, verify
+from assistant.cli.later import later
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.screen import complain
 
@@ -37,12 +37,6 @@ app.add_typer(trust.app, name="trust")
 app.command()(verify.verify)
 
 
-def _later(module: str, name: str) -> Any:
-    # The one lazy import: the server's libraries take seconds to load, and `kitt --help`,
-    # `kitt chat` and `kitt approve` need none of them.
-    return getattr(importlib.import_module(module), name)
-
-
 @audit.app.command()
 def export(
     back: Annotated[
@@ -57,13 +51,13 @@ def export(
     ] = None,
 ) -> None:
     """Write the gate's log, with its checkpoints, for `kitt audit verify`; needs the home."""
-    raise Leave(_later("assistant.cli.audit_export", "export")(back=back, out=out, home=home))
+    raise Leave(later("assistant.cli.audit_export", "export")(back=back, out=out, home=home))
 
 
 @app.command()
 def serve() -> None:
     """Run KITTY until Ctrl-C; settings come from KITTY_* and kitty.toml."""
-    raise Leave(_later(_PROCESSES, "serve")(_later(_SERVER, "serve")))
+    raise Leave(later(_PROCESSES, "serve")(later(_SERVER, "serve")))
 
 
 @app.command()
@@ -85,20 +79,20 @@ def demo(
     ] = False,
 ) -> None:
     """Run KITTY with a simulated lab: people, doors, lights, printers."""
-    start, server = _later(_PROCESSES, "demo"), _later(_SERVER, "serve")
+    start, server = later(_PROCESSES, "demo"), later(_SERVER, "serve")
     raise Leave(start(server, port=port, home=home, seed=seed, speed=speed, as_json=as_json))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database of the settings to the shape this version needs."""
-    raise Leave(_later(_PROCESSES, "migrate_database")())
+    raise Leave(later(_PROCESSES, "migrate_database")())
 
 
 @app.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
-    raise Leave(Code.FAILED if _later("assistant.doctor", "main")() else Code.DONE)
+    raise Leave(Code.FAILED if later("assistant.doctor", "main")() else Code.DONE)
 
 
 def run(argv: Sequence[str]) -> int:

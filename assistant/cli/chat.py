@@ -10,9 +10,9 @@ import typer
 
 from assistant.cli import memory, screen
 from assistant.cli.client import Client
+from assistant.cli.later import later
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.options import connected
-from assistant.cli.talk import Talk
 from infra import clock
 
 LAST: Final = "last"
@@ -57,7 +57,8 @@ def chat(
         raise Leave(_lines(client, chosen, as_json=as_json))
     if as_json:
         raise CommandError("--json needs TEXT, or lines on standard input.", Code.USAGE)
-    asyncio.run(Talk(client.session, chosen).run())
+    talk = later("assistant.cli.talk", "Talk")
+    asyncio.run(talk(client.session, chosen).run())
 
 
 def _conversation(client: Client, given: str | None) -> str | None:
