@@ -26,11 +26,13 @@ from assistant.graph import Parts
 from assistant.graph import build as build_graph
 from assistant.names_source import NamesSource
 from assistant.places import Places, open_places
+from assistant.policies import Policies
 from assistant.relying import relying_party
 from assistant.services import Readiness, Services
 from assistant.turn import Utterance
 from assistant.understanding.dialogue import Dialogue
 from assistant.understanding.memory import after, dump, load
+from assistant.understanding.reading import Reading
 from assistant.understanding.sentences import Intents
 from assistant.understanding.understanding import Understanding
 from infra import clock, ids
@@ -58,6 +60,7 @@ from infra.store.fingerprint import names_fingerprint
 from infra.store.lab_import import import_lab
 from infra.store.ledger import PostgresLedger
 from infra.store.people import People
+from infra.store.policies import PolicyBook
 from infra.store.returning import settle_seen, until_back
 from infra.store.routing_log import RoutingLog
 from infra.store.trust import trust_of
@@ -257,9 +260,7 @@ class House:
                 runner=runner,
                 gate=self.gate,
                 desk=self._desk,
-                peek=lambda utterance: self.understanding.read(
-                    utterance.text, self.names.current(), Dialogue(), utterance.at
-                ),
+                peek=self._read,
                 decided=self._decided,
                 thresholds=thresholds,
                 now=clock.now,
@@ -290,9 +291,23 @@ class House:
             ),
             metrics=self.metrics,
             readiness=self.readiness,
+            policies=Policies(
+                book=PolicyBook(self.places.pool),
+                runner=Runner(catalog=self.catalog, gate=self.gate),
+                desk=self._desk,
+                read=self._read,
+                name_of=self.names.name_of,
+                synced_for_high=_passkey_rules(self.settings).synced_for_high,
+            ),
             trust=self._trust,
             now=clock.now,
             public_url=_public_url(self.settings),
+        )
+
+    def _read(self, utterance: Utterance) -> Reading:
+        """Read words by themselves, without what was said before."""
+        return self.understanding.read(
+            utterance.text, self.names.current(), Dialogue(), utterance.at
         )
 
     def _desk(self, utterance: Utterance, now: datetime) -> Desk:

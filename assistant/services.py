@@ -8,6 +8,7 @@ from uuid import UUID
 
 from assistant.core import Core
 from assistant.feed import Feed
+from assistant.policies import Policies
 from infra.metrics import Metrics
 from infra.settings import Settings
 from infra.snapshots import Snapshot
@@ -69,6 +70,7 @@ class Services:
     event_details: EventDetails
     metrics: Metrics
     readiness: Callable[[], Awaitable[Readiness]]
+    policies: Policies
     trust: Callable[[], Awaitable[TrustFile]]
     """Whom devices are to trust, as the store knows it now."""
     now: Callable[[], datetime]

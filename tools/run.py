@@ -104,6 +104,21 @@ class Runner:
         self, name: str, arguments: Mapping[str, Any], desk: Desk, origin: Origin
     ) -> CallResult:
         """Call a tool by name.  The same request and step never act twice."""
+        proposed = await self.proposed(name, arguments, desk, origin)
+        if isinstance(proposed, CallResult):
+            return proposed
+        # All at once: a stop must not wait for the answer of the machine before it.
+        outcomes = await asyncio.gather(*(self.gate.submit(each) for each in proposed))
+        acts = tuple(
+            ActResult(action=proposal.action, outcome=outcome)
+            for proposal, outcome in zip(proposed, outcomes, strict=True)
+        )
+        return CallResult(tool=name, arguments=arguments, acts=acts)
+
+    async def proposed(
+        self, name: str, arguments: Mapping[str, Any], desk: Desk, origin: Origin
+    ) -> CallResult | tuple[Proposal, ...]:
+        """Return what a tool wants of the gate, before the gate is asked; else what it says."""
         if name not in self.catalog:
             return _declined(name, arguments, "unknown_tool", f"There is no tool {name!r}.")
         tool = self.catalog[name]
@@ -126,21 +141,11 @@ class Runner:
         if isinstance(result, Answer):
             return CallResult(tool=name, arguments=arguments, answer=result)
         actions = (result,) if isinstance(result, Action) else tuple(result)
-        return await self._submit(tool, arguments, actions, desk, origin)
-
-    async def _submit(
-        self,
-        tool: Tool,
-        arguments: Mapping[str, Any],
-        actions: tuple[Action, ...],
-        desk: Desk,
-        origin: Origin,
-    ) -> CallResult:
         if not actions:
-            return _declined(tool.name, arguments, "nothing_to_do", "There is nothing to do.")
-        proposals = [
+            return _declined(name, arguments, "nothing_to_do", "There is nothing to do.")
+        return tuple(
             Proposal(
-                key=uuid5(desk.request, f"{origin.step}/{name}"),
+                key=uuid5(desk.request, f"{origin.step}/{part}"),
                 action=action,
                 requester=desk.asker,
                 request=desk.request,
@@ -148,15 +153,8 @@ class Runner:
                 correlation=origin.correlation,
                 tainted=origin.tainted,
             )
-            for name, action in _named(actions)
-        ]
-        # All at once: a stop must not wait for the answer of the machine before it.
-        outcomes = await asyncio.gather(*(self.gate.submit(each) for each in proposals))
-        acts = tuple(
-            ActResult(action=action, outcome=outcome)
-            for action, outcome in zip(actions, outcomes, strict=True)
+            for part, action in _named(actions)
         )
-        return CallResult(tool=tool.name, arguments=arguments, acts=acts)
 
 
 def _named(actions: Iterable[Action]) -> Iterator[tuple[str, Action]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from assistant.cli import approve, audit, chat, keys, people, routing, trust, verify
+from assistant.cli import approve, audit, chat, keys, people, policy, routing, trust, verify
 from assistant.cli.later import later
 from assistant.cli.leave import Code, CommandError, Leave
 from assistant.cli.screen import complain
@@ -33,6 +33,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="users")
 app.add_typer(routing.app, name="routing")
 app.add_typer(audit.app, name="audit")
+app.add_typer(policy.app, name="policy")
 app.add_typer(trust.app, name="trust")
 app.command()(verify.verify)
 
@@ -52,6 +53,14 @@ def export(
 ) -> None:
     """Write the gate's log, with its checkpoints, for `kitt audit verify`; needs the home."""
     raise Leave(later("assistant.cli.audit_export", "export")(back=back, out=out, home=home))
+
+
+@policy.app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A lab file (docs/lab-file.md).")],
+) -> None:
+    """Check a lab file with its policies, without a server; each mistake by its path."""
+    raise Leave(later("assistant.cli.policy_check", "check")(file))
 
 
 @app.command()

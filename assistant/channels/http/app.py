@@ -9,7 +9,17 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.routing import Match
 
 from assistant.access import Problem
-from assistant.channels.http import admin, devices, query, safety, tools, trust, views, webauthn
+from assistant.channels.http import (
+    admin,
+    devices,
+    policies,
+    query,
+    safety,
+    tools,
+    trust,
+    views,
+    webauthn,
+)
 from assistant.channels.http.problems import Envelope, install
 from assistant.channels.http.reference_page import CONTENT_POLICY, reference_page
 from assistant.channels.http.shell import Shell
@@ -29,7 +39,7 @@ def build(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     install(app)
-    for part in (views, query, tools, devices, safety, trust, admin, webauthn):
+    for part in (views, query, tools, devices, safety, policies, trust, admin, webauthn):
         # Not include_router: it matches every path twice.
         app.router.routes.extend(part.router(services).routes)
     _document(app)

@@ -30,6 +30,10 @@ _STATUS: Final[Mapping[str, int]] = {
     "not_authorised": 403,
     "no_presence": 403,
     "no_policy": 403,
+    "outside_hours": 403,
+    "tainted_request": 403,
+    "too_many_pending": 429,
+    "too_many_requests": 429,
     "ambiguous": 409,
 }
 
