@@ -193,8 +193,9 @@ def check_client_data(client_data: bytes, kind: str, challenge: bytes, rp_id: st
 
 def challenge_of(client_data: bytes) -> bytes | None:
     """Return what the browser says it was asked to sign; None if that is no base64url."""
+    told = str(_client_data(client_data).get("challenge"))
     try:
-        return from_base64url(str(_client_data(client_data).get("challenge")))
+        return from_base64url(told)
     except ValueError:
         return None
 

@@ -201,10 +201,53 @@ def test_the_countdown_counts(visitor: Visitor, house: House) -> None:
         "nobody yet",
         "welding helmet",
         "High hazard",
-        "later release",
+        "Only people with the role engineer or safety may sign this.",
     ):
         expect(card).to_contain_text(words)
+    expect(card.locator("code")).to_have_count(0)
+
+
+def test_who_may_sign_and_has_no_key_learns_both_ways(visitor: Visitor, house: House) -> None:
+    house.approvals.wait("unlock the bay door")
+    page = visitor.signed_in("safety", path="/approvals")
+    card = page.locator(".k-card")
+    expect(card).to_contain_text("You have no security key or passkey here yet.")
     expect(card.locator("code")).to_contain_text("kitt approve ")
+    card.get_by_role("link", name="Your keys").click()
+    expect(page.get_by_text("You have no keys yet.")).to_be_visible()
+    # The scripted server says it is somewhere else: keys sign for one address only.
+    expect(page.get_by_text("Keys are added at")).to_be_visible()
+
+
+def test_what_is_signed_is_shown_without_tricks(visitor: Visitor) -> None:
+    page = visitor.signed_in()
+    told = page.evaluate(
+        """async () => {
+            const { readSigned } = await import("/console/signed.js");
+            const thing = { id: "1", external_id: "door", name: "Door\u202eneP\u200b", kind: "door" };
+            const signed = {
+                format: "kitty.safety_event/1", id: "7", device: thing, zone: { name: "Bay" },
+                action: { kind: "OpenPod", intent: "open", arguments: { note: "<b>\\nline</b>", n: 3 } },
+                requester: { name: "Olga", handle: "olga" }, hazard: "high", quorum: 2,
+                policy: { roles: ["safety"] }, ppe: [], device_state: { locked: true },
+                evidence: { gcode: "ab" }, tainted: true, expires_at: "2026-01-01T00:00:00+00:00",
+            };
+            const bytes = (value) => btoa(unescape(encodeURIComponent(JSON.stringify(value))));
+            const read = (value, id) => readSigned({ canonical: bytes(value) }, id);
+            const refused = [];
+            for (const [value, id] of [[signed, "8"], [{ ...signed, extra: 1 }, "7"], [{ ...signed, format: "x" }, "7"]])
+                await read(value, id).catch((error) => refused.push(error.message));
+            const good = await read(signed, "7");
+            return { ...good, digest: good.digest.length, refused };
+        }"""
+    )
+    assert told["title"] == r"OpenPod on “Door\u{202e}neP\u{200b}”"
+    rows = dict(told["rows"])
+    assert rows["Values"] == [r"note = “<b>\u{a}line</b>”", "n = 3"]
+    assert rows["Rests on"] == ["gcode = “ab”"]
+    assert "Careful" in rows
+    assert told["digest"] == 32
+    assert len(told["refused"]) == 3
 
 
 def test_a_request_that_runs_out_says_so(visitor: Visitor, house: House) -> None:

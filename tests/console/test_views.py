@@ -6,14 +6,27 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fakes.console import BAY, DOOR, FARM, LIGHTS, OPERATOR, PRINTER, SAFETY, Approvals, device
+from fakes.console import (
+    BAY,
+    DOOR,
+    FARM,
+    LIGHTS,
+    OPERATOR,
+    PRINTER,
+    SAFETY,
+    Approvals,
+    House,
+    device,
+)
 
 from assistant.channels.console import decisions, entries, tiles
-from assistant.channels.console.cards import card_json
+from assistant.channels.console.cards import card_json, card_of
 from assistant.channels.console.chat import suggestions
 from assistant.channels.console.visit import quoted
+from assistant.relying import relying_party
 from assistant.turn import Finished, Said
-from safety.entities import DeviceKind, OnlineState, RequestId
+from infra.store.credentials import KeyState, ListedKey
+from safety.entities import DeviceKind, KeyId, KeyKind, OnlineState, RequestId
 from tools.desk import DeviceView, ZoneView
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -185,3 +198,74 @@ def test_plots_leave_out_what_is_not_known_yet() -> None:
 
 def test_words_cannot_end_the_script_around_them() -> None:
     assert quoted('</script>"') == '"\\u003c/script>\\""'
+
+
+def key(state: KeyState = KeyState.VALID, **more: Any) -> ListedKey:
+    values: dict[str, Any] = {
+        "id": KeyId("SHA256:x"),
+        "user": SAFETY.id,
+        "handle": SAFETY.handle,
+        "display_name": SAFETY.display_name,
+        "kind": KeyKind.WEBAUTHN,
+        "algorithm": "ed25519",
+        "label": "blue",
+        "state": state,
+        "created_at": NOW,
+        "revoked_at": None,
+        "last_used": None,
+        "confirmed_by": None,
+        "credential_id": b"credential",
+        "rp_id": "localhost",
+        "aaguid": None,
+        "synced": False,
+        "backed_up": False,
+        "transports": ("usb",),
+    }
+    return ListedKey(**values | more)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ([], "You have no security key or passkey here yet"),
+        ([key(KeyState.WAITS)], "waits until an admin"),
+        ([key(KeyState.REVOKED)], "You have no security key or passkey here yet"),
+        ([key(rp_id="elsewhere.example")], "You have no security key or passkey here yet"),
+        ([key(kind=KeyKind.FILE, rp_id=None)], "You have no security key or passkey here yet"),
+        ([key(synced=True)], "does not count for high hazards"),
+        ([key()], None),
+        ([key(), key(synced=True)], None),
+    ],
+)
+async def test_what_is_missing_to_sign_here(keys: list[ListedKey], why: str | None) -> None:
+    house = House()
+    house.people.keys = keys
+    view = house.approvals.wait("unlock the bay door")
+    card = await card_of(house.services(), view.event, SAFETY)
+    assert card is not None
+    if why is None:
+        assert card["sign"]["why"] is None
+        assert len(card["sign"]["keys"]) == 1
+        assert card["sign"]["rp_id"] == "localhost"
+    else:
+        assert why in card["sign"]["why"]
+        assert card["sign"]["keys_page"]
+        assert card["sign"]["keys"] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "rp_id", "origin"),
+    [
+        ("http://localhost:8400", "localhost", "http://localhost:8400"),
+        ("https://kitty.example", "kitty.example", "https://kitty.example"),
+        ("https://kitty.example:443", "kitty.example", "https://kitty.example"),
+        ("https://Kitty.Example:8443", "kitty.example", "https://kitty.example:8443"),
+        ("http://kitty.example", None, None),
+        ("http://127.0.0.1:8400", None, None),
+        ("https://[::1]:8400", None, None),
+    ],
+)
+def test_for_which_site_keys_sign(url: str, rp_id: str | None, origin: str | None) -> None:
+    site = relying_party(url)
+    assert (site and site.rp_id, site and site.origin) == (rp_id, origin)

@@ -384,6 +384,7 @@ class House:
             metrics=nothing,
             readiness=nothing,
             trust=nothing,
+            policies=nothing,
             now=lambda: datetime.now(UTC),
             public_url="http://localhost",
         )

@@ -71,7 +71,7 @@ export const Card = {
   <template v-if="open && !small">
     <div v-if="card.command" class="k-sign">
       <Sign v-if="card.sign" :card="card" />
-      <details class="k-otherway">
+      <details v-if="!card.sign || !card.sign.why || card.sign.keys_page" class="k-otherway">
         <summary>Sign with a key file instead</summary>
         <p>On the computer that holds the key:</p>
         <div class="k-command">

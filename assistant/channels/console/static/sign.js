@@ -63,7 +63,7 @@ export const Sign = {
   <button v-else type="button" class="k-button solid-accent" :disabled="busy" @click="read">
     <Icon name="fingerprint" />Sign with your key
   </button>
-  <p v-if="told" class="k-note" role="status">{{ told }}</p>
+  <p v-if="told && !sign.why" class="k-note" role="status">{{ told }}</p>
   <p v-if="problem && !reading" class="k-problem" role="alert">{{ problem }}</p>
   <dialog ref="dialog" class="k-dialog k-reading" aria-label="What you sign" @close="reading = null">
     <template v-if="reading">
