@@ -48,15 +48,44 @@ class Places:
     bus_port: int
     device_login: Path | None
     """JSON file with the broker's login for devices; None when the broker is not ours."""
+    probe: "StoreProbe"
 
     async def store_answers(self) -> bool:
         """Tell whether the store answers within two seconds."""
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN), self.pool.connection() as connection:
-                await connection.execute("select 1")
-        except (StoreError, TimeoutError, psycopg.Error):
-            return False
-        return True
+        return await self.probe.answers()
+
+
+class StoreProbe:
+    """Asks the store for a sign of life, one question at a time."""
+
+    def __init__(self, pool: StorePool) -> None:
+        self._pool = pool
+        self._asking: asyncio.Task[None] | None = None
+
+    async def answers(self) -> bool:
+        """Tell whether the store answers within two seconds."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(_looked_at)
+        asking = self._asking
+        # Not a time-out around the question: taking it back would wait for the store as well.
+        await asyncio.wait({asking}, timeout=_ANSWER_WITHIN)
+        return asking.done() and not asking.cancelled() and asking.exception() is None
+
+    async def _ask(self) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute("select 1")
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+
+def _looked_at(asking: asyncio.Task[None]) -> None:
+    """Look at the outcome of a question whose answer came too late for anybody."""
+    if not asking.cancelled():
+        asking.exception()
 
 
 @asynccontextmanager
@@ -84,8 +113,11 @@ async def open_places(settings: Settings, supervisor: Supervisor) -> AsyncIterat
         _watch(supervisor, broker, postgres)
         supervisor.every(_HOLD, "only_one", only_one.hold)
         bus_settings = _bus_settings(settings, broker)
+        probe = StoreProbe(pool)
+        stack.callback(probe.close)
         yield Places(
             pool=pool,
+            probe=probe,
             bus=Bus(bus_settings),
             bus_host=bus_settings.host,
             bus_port=bus_settings.port,
