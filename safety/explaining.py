@@ -37,7 +37,7 @@ class Check:
     """One demand, and whether it is met now."""
 
     rule: str
-    """`device`, or a name of safety.rules.RULES."""
+    """`device`, `person`, `policy`, or a name of safety.rules.RULES."""
     demand: str
     """What is wanted, in words."""
     refusal: Refusal | None = None
@@ -66,18 +66,29 @@ class Explanation:
 def explain(action: Action, seen: Circumstances, support: Support, now: datetime) -> Explanation:
     """Return what the gate would say to an action now, with everything that counts."""
     hazard = effective_hazard(action, seen.zone, seen.policy, tainted=support.tainted)
+    verdict = assess(action, seen, support, now)
+    checks = [
+        Check(rule="device", demand="the device can do it now", refusal=unfit(action, seen)),
+        *_checks(case_of(action, seen, support, now)),
+    ]
+    if isinstance(verdict, Refusal) and all(each.met for each in checks):
+        checks.append(_no_rules(seen, verdict))
     return Explanation(
         action=action,
-        verdict=assess(action, seen, support, now),
+        verdict=verdict,
         hazard=hazard,
         reasons=tuple(_reasons(action, seen, support, hazard)),
-        checks=(
-            Check(rule="device", demand="the device can do it now", refusal=unfit(action, seen)),
-            *_checks(case_of(action, seen, support, now)),
-        ),
+        checks=tuple(checks),
         seen=seen,
         protection=_protection(seen) if hazard > Hazard.LOW else (),
     )
+
+
+def _no_rules(seen: Circumstances, refusal: Refusal) -> Check:
+    """Say why there are no rules to ask."""
+    if seen.requester is None:
+        return Check(rule="person", demand="whoever asks may still ask", refusal=refusal)
+    return Check(rule="policy", demand="an access policy covers the zone", refusal=refusal)
 
 
 def _reasons(action: Action, seen: Circumstances, support: Support, hazard: Hazard) -> list[Reason]:
