@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import uvloop
 from cli.scripted import Kitt
 
 from assistant.cli.leave import Code, CommandError
@@ -61,6 +62,7 @@ class Server:
         self.said = said
 
     async def __call__(self, settings: Settings, *, ready: Callable[[Info], None]) -> None:
+        assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
         ready(info(settings.store.home))
         try:
             await asyncio.Event().wait()
