@@ -57,8 +57,8 @@ class Services:
     gate: Gate
     catalog: Catalog
     feed: Feed
-    """Topics: `device` {id}, `job` {id}, `approval` {id}, `routing` {...}, `conversation/{id}`
-    {role, text, spoken, created_at, meta}."""
+    """Topics: `device` {id}, `job` {id}, `approval` {id}, `keys`, `routing` {...},
+    `conversation/{id}` {role, text, spoken, created_at, meta}."""
     lab: Lab
     printing: Printing
     approvals: Approvals

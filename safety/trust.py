@@ -188,10 +188,8 @@ def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _object(
-    value: object, what: str, *, required: set[str], optional: frozenset[str] = frozenset()
-) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or value.keys() - optional != required:
+def _object(value: object, what: str, *, required: set[str], also: str = "") -> Mapping[str, Any]:
+    if not isinstance(value, dict) or value.keys() - {also} != required:
         raise TrustError(f"{what} must have exactly {', '.join(sorted(required))}")
     return value
 
@@ -221,7 +219,7 @@ def _key(value: object) -> TrustedKey:
         value,
         "a key",
         required={"keyid", "person", "spki", "revoked", "valid_from", "valid_until"},
-        optional=frozenset({"rp_id"}),
+        also="rp_id",
     )
     try:
         spki = base64.b64decode(_text(told["spki"], "spki", most=400), validate=True)
