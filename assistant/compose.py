@@ -1,14 +1,13 @@
 """Build the application: the one place where drivers, gate and channels meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 import structlog
@@ -18,13 +17,13 @@ from assistant.act import Actor
 from assistant.announcer import Announcer
 from assistant.channels.console.mount import mount
 from assistant.channels.http.app import build as build_http
-from assistant.codec import decision_json
 from assistant.core import Core, CoreParts
 from assistant.event_details import Details
 from assistant.feed import Feed
 from assistant.graph import Parts
 from assistant.graph import build as build_graph
 from assistant.names_source import NamesSource
+from assistant.news import News
 from assistant.places import Places, open_places
 from assistant.policies import Policies
 from assistant.relying import relying_party
@@ -35,8 +34,9 @@ from assistant.understanding.memory import after, dump, load
 from assistant.understanding.reading import Reading
 from assistant.understanding.sentences import Intents
 from assistant.understanding.understanding import Understanding
+from assistant.upkeep import Upkeep
 from infra import clock, ids
-from infra.audit_checkpoints import EVERY, Checkpoints
+from infra.audit_checkpoints import Checkpoints
 from infra.audit_files import AuditFiles
 from infra.broker_files import write_private
 from infra.checkpoints import PooledSaver
@@ -45,11 +45,10 @@ from infra.drivers.mqtt_devices import CommandLink
 from infra.ingest import Ingest
 from infra.lab_file import read_lab
 from infra.metrics import Metrics
-from infra.retention import clean
 from infra.settings import Settings, SyncedKeys
 from infra.store.approval_log import ApprovalLog
 from infra.store.audit import AuditLog
-from infra.store.conversations import Conversations, Message
+from infra.store.conversations import Conversations
 from infra.store.desk_approvals import PostgresApprovals
 from infra.store.desk_lab import PostgresLab
 from infra.store.desk_memories import PostgresMemories
@@ -61,18 +60,17 @@ from infra.store.lab_import import import_lab
 from infra.store.ledger import PostgresLedger
 from infra.store.people import People
 from infra.store.policies import PolicyBook
-from infra.store.returning import settle_seen, until_back
 from infra.store.routing_log import RoutingLog
 from infra.store.trust import trust_of
 from infra.supervise import Supervisor
 from infra.wire import AckMessage
-from routing.decision import RoutingDecision, Tier
+from routing.decision import Tier
 from routing.router import Thresholds
 from safety.actions import KINDS
-from safety.entities import CommandId, ConversationId, DeviceId, EventId, User
+from safety.entities import CommandId, DeviceId, EventId, User
 from safety.gate import Gate, Times
 from safety.permit import Drivers
-from safety.records import Outcome, Pending, Refused, Result, Sources
+from safety.records import Outcome, Refused, Result, Sources
 from safety.trust import TrustFile
 from safety.webauthn import Rules
 from tools.catalog import build_catalog
@@ -81,14 +79,6 @@ from tools.run import Runner
 
 _log = structlog.get_logger("kitty")
 _CONNECT_WITHIN: Final = timedelta(seconds=10)
-_SOON: Final = timedelta(seconds=1)
-_OFTEN: Final = timedelta(seconds=3)
-_HOURLY: Final = timedelta(hours=1)
-_BACK_WITHIN: Final = timedelta(seconds=5)
-"""How long a start waits for devices before it goes on with what was cut off."""
-_CUT: Final = timedelta(seconds=5)
-"""A request of this age that nobody works on was cut off."""
-_PRUNE: Final = timedelta(minutes=1)
 
 
 def first_token_file(settings: Settings) -> Path:
@@ -143,8 +133,8 @@ async def application(
         stack.push_async_callback(house.core.close)
         announcing = asyncio.create_task(house.announcer.run())
         stack.callback(announcing.cancel)
-        house.supervise(supervisor)
-        stack.callback((await house.take_up()).cancel)
+        house.care.supervise(supervisor)
+        stack.callback((await house.care.take_up()).cancel)
         yield Application(
             services=house.services,
             asgi=house.asgi,
@@ -164,12 +154,12 @@ class House:
     def __init__(self, settings: Settings, places: Places, people: People) -> None:
         self.settings = settings
         self.places = places
-        self.recovered = False
-        self.mending = False
-        self._lost = 0
         self.feed = Feed()
         self.metrics = Metrics()
         self.announcer = Announcer(places.bus)
+        self.news = News(
+            feed=self.feed, metrics=self.metrics, announcer=self.announcer, now=clock.now
+        )
         places.bus.on_connection(self.announcer.connected)
         pool = places.pool
         self.ledger = self.ledger_kind(pool)
@@ -209,6 +199,7 @@ class House:
             carrier=places.bus,
         )
         self.core = self._core()
+        self.care = self.upkeep()
         self.services = self._services(people)
         self.asgi = build_http(self.services)
         mount(self.asgi, self.services)
@@ -247,9 +238,9 @@ class House:
             thresholds=thresholds,
             tiers=(Tier.LOCAL,),
             now=clock.now,
-            told=self._told,
-            decided=self._decided,
-            closed=self._closed,
+            told=self.news.told,
+            decided=self.news.decided,
+            closed=self.news.closed,
         )
         return Core(
             CoreParts(
@@ -261,7 +252,7 @@ class House:
                 gate=self.gate,
                 desk=self._desk,
                 peek=self._read,
-                decided=self._decided,
+                decided=self.news.decided,
                 thresholds=thresholds,
                 now=clock.now,
             )
@@ -326,66 +317,8 @@ class House:
     # -- what the parts tell one another --------------------------------------------------
 
     def _settled(self, event: EventId, outcome: Outcome) -> None:
-        verdict = type(outcome).__name__.lower()
-        code = outcome.code if isinstance(outcome, Refused) else ""
-        self.metrics.gate(verdict, code)
-        body = {"id": str(event), "outcome": verdict}
-        if isinstance(outcome, Pending):
-            body["needs"] = ",".join(sorted(outcome.needs))
-        self.feed.tell("approval", body)
-        self.announcer.safety(body)
+        self.news.settled(event, outcome)
         self.core.settled(event, outcome)
-
-    def _decided(self, decision: RoutingDecision) -> None:
-        body = decision_json(decision)
-        self.feed.tell("routing", body)
-        self.announcer.routing(body)
-
-    def _closed(
-        self,
-        utterance: Utterance,
-        body: Mapping[str, Any],
-        state: Mapping[str, Any],
-        latency_ms: int,
-    ) -> None:
-        routing = body["routing"]
-        outcome = body["calls"][-1]["outcome"] if body["calls"] else "answered"
-        self.metrics.routed(
-            routing["selected_tier"],
-            outcome,
-            latency_ms=latency_ms,
-            cost=Decimal(str(routing["cost_estimate"])),
-        )
-        for call in body["calls"]:
-            self.metrics.command(call["tool"], call["outcome"])
-        self.announcer.context(
-            utterance.conversation,
-            {
-                "conversation_id": str(utterance.conversation),
-                "channel": utterance.channel,
-                "request_id": str(utterance.request),
-                "last_message_at": clock.now().isoformat(),
-                "state": dict(state),
-            },
-        )
-        self.feed.tell(
-            f"turn/{utterance.conversation}",
-            {"request_id": str(utterance.request), "channel": utterance.channel},
-        )
-
-    def _told(self, message: Message, meta: Mapping[str, Any]) -> None:
-        self.feed.tell(
-            f"conversation/{message.conversation}",
-            {
-                "id": str(message.id),
-                "role": message.role,
-                "text": message.text,
-                "spoken": message.spoken or message.text,
-                "created_at": message.created_at.isoformat(),
-                "request_id": str(message.request),
-                "meta": dict(meta),
-            },
-        )
 
     async def _late(self, ack: AckMessage, external_id: str) -> None:
         """Settle what was unknown by an answer that came after all."""
@@ -413,82 +346,30 @@ class House:
         site = self.settings.gate.site or ""
         return await trust_of(self.places.pool, site=site, now=clock.now())
 
-    # -- what goes on beside the requests -------------------------------------------------
-
-    async def take_up(self) -> "asyncio.Task[None]":
-        """Take up what an earlier process left, before anything new; return the work of it."""
-        ready = asyncio.create_task(self._ready_again())
-        turns = await self.core.take_up(after=ready)
-        return asyncio.create_task(self._taken_up(ready, turns))
-
-    async def _ready_again(self) -> None:
-        """Wait, for a short while, until devices are back; then settle what the gate has open."""
-        own = self.places.device_login is not None
-        await until_back(self.places.pool, clock.now(), own_broker=own, within=_BACK_WITHIN)
-        await self.gate.recover()
-
-    async def _taken_up(
-        self, ready: "asyncio.Task[None]", turns: "Sequence[asyncio.Task[None]]"
-    ) -> None:
-        try:
-            first, *_ = await asyncio.gather(ready, *turns, return_exceptions=True)
-        finally:
-            ready.cancel()
-        self.recovered = first is None
-        self.mending = True
-
-    async def _mend(self) -> None:
-        """Finish what an absence of the store has cut off."""
-        if not self.mending:  # the start still does
-            return
-        lost = self.places.pool.lost
-        if not self.recovered or lost != self._lost:
-            await self.gate.recover()
-        self.recovered, self._lost = True, lost
-        cut = await self.core.take_up(before=clock.now() - _CUT)
-        await asyncio.gather(*cut, return_exceptions=True)
-        await settle_seen(self.places.pool, clock.now())
-
-    def supervise(self, supervisor: Supervisor) -> None:
-        """Begin the background work."""
-        supervisor.every(_SOON, "expire", self.gate.expire)
-        supervisor.every(_OFTEN, "mend", self._mend)
-        supervisor.every(_OFTEN, "names", self.names.refresh)
-        supervisor.every(_OFTEN, "sweep", lambda: self.ingest.sweep(clock.now()))
-        supervisor.every(_OFTEN, "gauges", self._gauges)
-        supervisor.every(_PRUNE, "prune", self._prune)
-        supervisor.every(_HOURLY, "retention", self._retention)
-        supervisor.every(EVERY, "audit", self.audit.tick)
-
-    async def _gauges(self) -> None:
-        counts: dict[tuple[str, str], int] = {}
-        for view in await self.lab.devices():
-            key = (view.device.kind.value, view.device.online_state.value)
-            counts[key] = counts.get(key, 0) + 1
-        self.metrics.devices(counts)
-        self.metrics.approvals_pending(len(await self.approvals.pending()))
-        self.metrics.queue("mqtt", self.places.bus.backlog)
-
-    async def _prune(self) -> None:
-        await self.saver.forget(await self.conversations.over())
-
-    async def _retention(self) -> None:
-        store = self.settings.store
-        cleaned = await clean(
-            self.places.pool,
-            now=clock.now(),
-            conversation_ttl=store.conversation_ttl,
-            telemetry_ttl=store.telemetry_ttl,
+    def upkeep(self) -> Upkeep:
+        """Return the work that goes on beside the requests."""
+        return Upkeep(
+            settings=self.settings,
+            places=self.places,
+            gate=self.gate,
+            core=self.core,
+            saver=self.saver,
+            conversations=self.conversations,
+            ingest=self.ingest,
+            names=self.names,
+            audit=self.audit,
+            announcer=self.announcer,
+            metrics=self.metrics,
+            lab=self.lab,
+            approvals=self.approvals,
         )
-        for conversation in cleaned.conversations:
-            self.announcer.forget(ConversationId(conversation))
 
     async def readiness(self) -> Readiness:
         """Look whether every part answers now."""
         return Readiness(
             store=await self.places.store_answers(),
             broker=self.places.bus.connected,
-            recovered=self.recovered,
+            recovered=self.care.recovered,
         )
 
 

@@ -11,7 +11,7 @@ FOLDERS = ("assistant", "tools", "routing", "cad", "safety", "infra")
 CEILING = 400
 """Lines in a module."""
 
-LONGER = {"assistant/compose.py": 510}
+LONGER: dict[str, int] = {}
 """Modules over the ceiling, with the length they may not exceed; split, they leave this list."""
 BROAD = {
     "assistant/channels/http/query.py": 1,
