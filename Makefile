@@ -5,7 +5,7 @@ UV := .make/uv/bin/uv
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run serve test check bench soak docs clean
+.PHONY: help setup run serve test check bench safety soak docs clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / - /'
@@ -48,6 +48,9 @@ check: .make/dev.stamp ## lint, types, layers, generated pages
 
 bench: .make/dev.stamp ## measure; prints CPU time and ratios
 	@$(BIN)/pytest -m slow tests/bench -o python_files='bench_*.py' -q -s -n 0 --timeout 900 $(ARGS)
+
+safety: .make/dev.stamp ## run every safety figure and print the table (ARGS=--quick: a tenth)
+	@PYTHONPATH=.:tests $(BIN)/python -m safety_figures $(ARGS)
 
 soak: .make/dev.stamp ## 20 commands a second for 60 s, and kill tests at length
 	@$(BIN)/pytest -m slow tests/soak tests/faults tests/acceptance -q -s -n 0 --timeout 1800 $(ARGS)

@@ -1,0 +1,58 @@
+"""The safety figures in small: each goal is met, and each naive variant is noticed."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from safety_figures import (
+    answers,
+    arguments,
+    clocks,
+    crashes,
+    crowds,
+    logbook,
+    mutations,
+    presence,
+    replays,
+    roles,
+)
+from safety_figures.figure import Figure, table
+
+pytestmark = pytest.mark.anyio
+Gate = Callable[[int], Coroutine[Any, Any, Figure]]
+IN_THE_STORE: list[tuple[Gate, int]] = [
+    (mutations.through_the_gate, 60),
+    (replays.signatures_again, 60),
+    (replays.after_a_restored_database, 1),
+    (arguments.changed_while_waiting, 36),
+    (crowds.at_once, 64),
+    (roles.changed, 40),
+    (presence.around_the_limit, 3),
+    (clocks.jumping, 29),
+    (crashes.in_process, 1),
+]
+
+
+@pytest.mark.parametrize(("figure", "number"), IN_THE_STORE, ids=lambda each: str(each))
+async def test_a_figure_of_the_gate(figure: Gate, number: int) -> None:
+    found = await figure(number)
+    assert found.passed, table([found])
+
+
+def test_the_figures_without_a_store() -> None:
+    found = [
+        mutations.at_the_verifier([mutations.share(500, 1), mutations.share(500, 2)]),
+        replays.at_the_edge(400),
+        logbook.tampered(140),
+        answers.confusing(200),
+    ]
+    assert all(each.passed for each in found), table(found)
+
+
+def test_a_goal_that_is_missed_is_said() -> None:
+    figure = mutations.at_the_verifier([(10, 1, 10, 5)])
+    assert not figure.passed
+    assert table([figure]).splitlines()[-1].startswith("MISSED")
+    unnoticed = mutations.at_the_verifier([(10, 0, 10, 0)])
+    assert not unnoticed.passed
+    assert "NOT CAUGHT" in table([unnoticed])
