@@ -6,6 +6,7 @@ that ends with KITTY, with a random password per home.
 
 import asyncio
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -141,9 +142,18 @@ class BrokerProcess:
         async with self._lock:
             await self._end()
 
+    def _kept_port(self) -> int | None:
+        """Return the port of the last time, for devices that know no other, if it is free."""
+        try:
+            known = json.loads(self.devices_file.read_text(encoding="utf-8"))
+            port = int(known["port"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return port if _is_free(self.host, port) else None
+
     async def _start(self) -> None:
         if self.port == 0:
-            self.port = _free_port(self.host)
+            self.port = self._kept_port() or _free_port(self.host)
         write_devices_login(self._folder, host=self.host, port=self.port)
         log = self._folder / "broker.log"
         too_long = log.exists() and log.stat().st_size > _LOG_LIMIT
@@ -219,6 +229,16 @@ class BrokerProcess:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ).close()
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _free_port(host: str) -> int:

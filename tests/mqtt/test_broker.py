@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -91,6 +92,21 @@ async def test_a_home_keeps_its_passwords(broker: BrokerProcess, tmp_path: Path)
     other = BrokerProcess(tmp_path / "other", engine=broker.engine)
     assert other.password != broker.password
     assert broker.password != broker.devices.password
+
+
+async def test_a_home_keeps_its_port_while_it_is_free(tmp_path: Path) -> None:
+    first = BrokerProcess(tmp_path, engine=Engine.EMBEDDED)
+    await first.start()
+    await first.stop()
+    again = BrokerProcess(tmp_path, engine=Engine.EMBEDDED)
+    await again.start()
+    await again.stop()
+    assert again.port == first.port
+    with socket.create_server(("127.0.0.1", first.port)):
+        elsewhere = BrokerProcess(tmp_path, engine=Engine.EMBEDDED)
+        await elsewhere.start()
+        await elsewhere.stop()
+    assert elsewhere.port != first.port
 
 
 async def test_a_port_in_use_is_said(engine: Engine, tmp_path: Path) -> None:
