@@ -172,7 +172,7 @@ def killed(rounds: int, chosen: str) -> Figure:
         goal='0 double, 0 false "done"',
         measured=f"{failed} wrong, {passed} right",
         met=failed == 0 and passed > 0,
-        naive="as in the line above",
+        naive="see the crashes at steps of the gate",
         caught=True,
     )
 

@@ -33,7 +33,7 @@ IN_THE_STORE: list[tuple[Gate, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("figure", "number"), IN_THE_STORE, ids=lambda each: str(each))
+@pytest.mark.parametrize(("figure", "number"), IN_THE_STORE, ids=str)
 async def test_a_figure_of_the_gate(figure: Gate, number: int) -> None:
     found = await figure(number)
     assert found.passed, table([found])
