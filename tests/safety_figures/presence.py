@@ -8,8 +8,8 @@ from safety_figures.places import in_the_past, lab
 
 from safety.actions import UnlockDoor
 from safety.gate import Times
-from safety.policy import present
 from safety.records import Done, Pending
+from safety.rules import present
 
 TTL = timedelta(minutes=15)
 WIDTH = timedelta(seconds=1)
