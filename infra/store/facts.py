@@ -52,10 +52,12 @@ where d.id = %(device)s
 )
 
 _TRAFFIC: Final[LiteralString] = """
-select count(*) filter (where status = 'pending' and expires_at > %(now)s) as pending,
-       count(*) filter (where zone_id = %(zone)s and created_at > %(since)s::timestamptz) as recent
-from safety_events
-where initiated_by = %(user)s and (status = 'pending' or created_at > %(since)s::timestamptz)
+select
+    (select count(*) from safety_events
+     where initiated_by = %(user)s and status = 'pending' and expires_at > %(now)s) as pending,
+    (select count(*) from safety_events
+     where initiated_by = %(user)s and zone_id = %(zone)s
+       and created_at > %(since)s::timestamptz) as recent
 """
 
 

@@ -1,5 +1,8 @@
 """Policies in a lab file: each mistake by its path, and nothing lost on the way to the gate."""
 
+import re
+from pathlib import Path
+
 import pytest
 from people.labs import LAB, NOW
 
@@ -11,6 +14,7 @@ from safety.entities import Role
 from safety.hours import Day, Hours, TimeWindow
 from safety.limits import RequestLimit, TaintRule
 
+ROOT = Path(__file__).resolve().parents[2]
 OLD = "presence_ttl_seconds = 600\n"
 ZONE = "zones[0].policy."
 WINDOW = '{ days = ["mon", "fri"], from = "22:00", to = "06:00" }'
@@ -68,6 +72,15 @@ def test_each_mistake_is_named_by_its_path(lines: str, place: str) -> None:
     found = problems(lines)
     wanted = "zones[0].policy: " if place.startswith("time_windows and") else ZONE
     assert any(each.startswith(wanted) and place in each for each in found), found
+
+
+def test_the_documented_policy_is_good() -> None:
+    page = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    zone = '[[zones]]\nslug = "bay"\nname = "Bay"\nhazard_level = "high"\n'
+    policy = parse_lab(f"version = 1\n{zone}{example}").zones[0].policy
+    assert policy is not None
+    assert len(policy.time_windows) == 2
 
 
 def test_without_the_new_fields_the_defaults_are_those_of_before() -> None:
