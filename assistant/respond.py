@@ -24,7 +24,9 @@ def compose(
     said = [Said(text=text, spoken=spoken) for text, spoken in gathered.said]
     question = gathered.question
     match reading:
-        case Reply(text=text) | Heard(text=text):
+        case Reply(text=text, spoken=spoken):
+            said.append(Said(text=text, spoken=spoken))
+        case Heard(text=text):
             said.append(Said(text=text))
         case Unknown(text=text):
             said.append(Said(text=text))

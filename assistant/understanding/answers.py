@@ -51,7 +51,11 @@ def _is(raw: str, heard: Clean, key: str, lexicon: Lexicon) -> bool:
 def _confirmation(question: Question, raw: str, heard: Clean, lexicon: Lexicon) -> Reading | None:
     if _is(raw, heard, "yes", lexicon):
         return Confirm(event=question.event, yes=True)
-    if _is(raw, heard, "no", lexicon):
+    asked = len(question.event.split())
+    whole = ("yes_both",) * (asked == 2) + ("yes_all",) * (asked > 1)  # noqa: PLR2004 - "both"
+    if any(_is(raw, heard, key, lexicon) for key in whole):
+        return Confirm(event=question.event, yes=True)
+    if _is(raw, heard, "no", lexicon) or _is(raw, heard, "no_all", lexicon):
         return Confirm(event=question.event, yes=False)
     if _sounds_like_answer(heard.words, lexicon):
         text = f'{question.text} Please say just "yes" or "no".'

@@ -112,6 +112,8 @@ def ask_for(match: Match, missing: str, index: Index, heard: Clean) -> Ask:
     known = {arg: t for arg, t in match.values.items() if len(t.ids) == 1 or t.value is not None}
     partial = make_call(spec, _plain(spec, known, index, heard), index)
     kind = spec.slots.get(missing, "")
+    if kind in wording.COUNTED and not index.kinds.get(wording.COUNTED[kind]):
+        return Ask(text=wording.none_known(kind), rule=spec.name)
     names = index.kinds.get({"lit": "zone"}.get(kind, kind), [])
     return Ask(
         text=wording.which(spec, missing, names),

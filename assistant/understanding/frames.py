@@ -69,10 +69,10 @@ class Frames:
             spec = specs[frame.intent]
             if (not asks) if spec.reads else questions:
                 continue
-            taken = _take(words, found, spec)
-            if taken is None:
+            known = taken(words, found, spec)
+            if known is None:
                 continue
-            values, rest = taken
+            values, rest = known
             if not values and frame.named:
                 continue
             if self._explains(frame, spec, rest, spare=frame.spare if values else 0):
@@ -87,7 +87,7 @@ class Frames:
         return not _JOINED.intersection(rest) and len(left) <= spare
 
 
-def _take(
+def taken(
     words: Words, found: Found, spec: Spec
 ) -> tuple[dict[str, Target], tuple[str, ...]] | None:
     """Return the arguments that the words name, and the words left over.

@@ -38,13 +38,15 @@ class Finder:
         """Return every mention, by list.  `spoken_of` says what "it" means, by kind."""
         exact = list(self.index.full_names(words))
         spans = {kind: self._named(words, exact, kind) for kind in KINDS}
-        spans["zone"] = _joined(words, spans["zone"], self.lexicon)
+        called = [s for s in self._nouns(words, "zone", [], spans["zone"]) if s.ids and s.end]
+        spans["zone"] = _joined(words, [*spans["zone"], *called], self.lexicon)
         found: Found = defaultdict(dict)
         for kind in KINDS:
             things = [*spans[kind], *self._nouns(words, kind, spans["zone"], spans[kind])]
             for span in _joined(words, things, self.lexicon):
                 self._note(found, words, kind, span)
         self._pronouns(found, words, spoken_of)
+        self._everywhere(found, words)
         self._scenes(found, words)
         for start, end, names in exact:
             people = tuple(name.id for name in names if name.kind == "user")
@@ -193,6 +195,14 @@ class Finder:
                     if (sort == "there") != (kind == "zone"):
                         continue
                     add(found, kind, words[start:end], self._meant(sort or "", kind, spoken_of))
+
+    def _everywhere(self, found: Found, words: Words) -> None:
+        places = tuple(zone.id for zone in self.index.kinds.get("zone", []))
+        for start in range(len(words)):
+            size = self.lexicon["everywhere"].at(words, start)
+            if size and places:
+                target = Target(ids=places, many=True, kind="zone")
+                add(found, "zone", words[start : start + size], target)
 
     def _meant(self, sort: str, kind: str, spoken_of: Mapping[str, Target]) -> Target:
         known = spoken_of.get(kind, Target(kind=kind))

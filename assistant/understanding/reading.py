@@ -62,6 +62,8 @@ class Reply:
     text: str
     rule: str
     confidence: float = 1.0
+    spoken: str = ""
+    """For the ear, when it should be shorter than `text`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

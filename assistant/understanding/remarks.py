@@ -83,11 +83,11 @@ def beside_remark(said: Heed) -> Reading | None:
     for remark, command, last in _splits(said.body, said.lexicon):
         if not _is_remark(remark, said) or not _is_plain_wish(command, said, last=last):
             continue
-        scene, place = _lent(remark, said)
+        scene, named = _lent(remark, said)
         meant = understand(Body(words=command), said.grammar, scene, said.heard)
         if meant.rest or len(meant.bound) != 1:
             continue
-        bound = _filled(meant.bound[0], place, said, scene)
+        bound = _filled(meant.bound[0], named, said, scene)
         if bound.calls and bound.ask is None and not bound.spec.reply:
             return _reading((bound,))
     return None
@@ -130,14 +130,14 @@ def _is_plain_wish(words: Words, said: Heed, *, last: bool = False) -> bool:
     return mood in {Mood.COMMAND, Mood.REPORTED} and not asks and not peeled.inquiring
 
 
-def _lent(remark: Words, said: Heed) -> tuple[Scene, Target | None]:
-    """Return the scene with what the remark names, and the one place it names."""
+def _lent(remark: Words, said: Heed) -> tuple[Scene, dict[str, Target]]:
+    """Return the scene with what the remark names, and the one thing of each kind it names."""
     found = said.grammar.find(remark, said.scene)
     named = {kind: target for kind in KINDS if (target := _only(found.get(kind, {})))}
     place = named.get("zone")
     if place is not None and "light" not in named:
         named["light"] = Target(ids=place.ids, kind="light")
-    return replace(said.scene, spoken_of={**said.scene.spoken_of, **named}), place
+    return replace(said.scene, spoken_of={**said.scene.spoken_of, **named}), named
 
 
 def _only(texts: Mapping[str, Target]) -> Target | None:
@@ -146,19 +146,21 @@ def _only(texts: Mapping[str, Target]) -> Target | None:
     return next(iter(named.values())) if len(named) == 1 else None
 
 
-def _filled(bound: Bound, place: Target | None, said: Heed, scene: Scene) -> Bound:
-    """Fill in the place that "put the lights on" leaves open with that of the remark."""
+def _filled(bound: Bound, named: Mapping[str, Target], said: Heed, scene: Scene) -> Bound:
+    """Fill in what "put the lights on" leaves open with what the remark names."""
     ask = bound.ask
-    if place is None or ask is None or ask.partial is None or not ask.missing:
+    if ask is None or ask.partial is None or not ask.missing:
         return bound
-    index, zone = scene.finder.index, place.ids[0]
     kind = bound.spec.slots.get(ask.missing, "")
-    here = [zone] if kind in _LENDS else [name.id for name in index.inside.get((zone, kind), [])]
+    place = named.get("zone")
+    here = list(named[kind].ids) if kind in named else []
+    if not here and place is not None:
+        inside = scene.finder.index.inside.get((place.ids[0], kind), [])
+        here = [place.ids[0]] if kind in _LENDS else [name.id for name in inside]
     if len(here) != 1:
         return bound
-    reading = complete(
-        bound.spec, {**ask.partial.arguments, ask.missing: here[0]}, scene, said.heard
-    )
+    known = {**ask.partial.arguments, ask.missing: here[0]}
+    reading = complete(bound.spec, known, scene, said.heard)
     return replace(bound, ask=None, calls=reading.calls) if isinstance(reading, Act) else bound
 
 

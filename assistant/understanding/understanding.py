@@ -14,6 +14,8 @@ from assistant.understanding.followups import follow_up
 from assistant.understanding.grammar import MAX_WORDS, Grammar, Scene, compile_grammar
 from assistant.understanding.index import Index, build
 from assistant.understanding.lexicon import Peeled
+from assistant.understanding.likeness import Likeness
+from assistant.understanding.looking import look_up, offer
 from assistant.understanding.mentions import Finder
 from assistant.understanding.mood import WORDS, Mood, mood_of
 from assistant.understanding.names import Names
@@ -41,6 +43,7 @@ class Understanding:
         self._lexicon = intents.lexicon
         self._common = common_words(intents)
         self._verbs = frozenset(intents.lexicon.gerunds.values())
+        self._likeness = Likeness.load()
         self._indexes: dict[str, Index] = {}
 
     def read(self, text: str, names: Names, dialogue: Dialogue, now: datetime) -> Reading:
@@ -155,6 +158,13 @@ class Understanding:
         after = beside_remark(self._heed(said)) if mood is not Mood.QUOTED else None
         if after is not None:
             return after
+        speller = Speller(index=index, common=self._common)
+        looked = None if said.long else look_up(self._heed(said), mood, self._likeness, speller)
+        if looked is not None:
+            return looked
+        offered = None if said.long else offer(self._heed(said), mood, self._likeness, speller)
+        if offered is not None and not meant.calls:
+            return offered
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
             return Heard(text=WORDS[mood], rule=mood.value)
         guess = self._guess(said, meant) if mood is Mood.COMMAND else None
@@ -162,6 +172,9 @@ class Understanding:
             return Stop(calls=(guess,), rule="stop_unclear")
         if guess is not None:
             return confirm(guess, "guess", why="I am not sure of all of that.")
+        other = self._elsewhere(said) if not things else ""
+        if other:
+            return Unknown(text=wording.elsewhere(index, other))
         text = wording.nearby(index, things, self._strange(said))
         return Unknown(text=text, confidence=GUESSED / 2 if things or verbs else 0.0)
 
@@ -174,6 +187,11 @@ class Understanding:
         if not end.bound or end.rest or not end.bound[0].spec.stop:
             return None
         return Stop(calls=end.calls or (_STOP_ALL,), rule=end.bound[0].spec.name)
+
+    def _elsewhere(self, said: "_Said") -> str:
+        """Return the word that shows that a sentence is about no lab; "" if there is none."""
+        known = self._lexicon["elsewhere"]
+        return next((word for word in said.body.words if (word,) in known), "")
 
     def _strange(self, said: "_Said") -> list[str]:
         speller = Speller(index=said.scene.finder.index, common=self._common)
@@ -233,7 +251,8 @@ def addressed(heard: Clean, index: Index) -> str:
 
 def _reply(spec: Spec, rule: str, said: _Said) -> Reply:
     if spec.reply == "help":
-        return Reply(text=wording.help_text(said.scene.finder.index), rule=rule)
+        index = said.scene.finder.index
+        return Reply(text=wording.help_text(index), spoken=wording.help_aloud(index), rule=rule)
     return Reply(text=spec.reply, rule=rule)
 
 

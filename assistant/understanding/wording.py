@@ -20,6 +20,8 @@ EXCEPT: Final = "I did nothing: I cannot leave something out. Name exactly what 
 QUOTED: Final = "I did nothing: that sounded like someone else's words."
 REPORTED: Final = "I did nothing: that sounded like a report, not a request."
 HYPOTHETICAL: Final = "I did nothing: that sounded like a question, not a request."
+DESCRIBE: Final = "Describe your lab in a lab file (docs/lab-file.md), then I can help."
+NOTHING_KNOWN: Final = f"I know no lights, doors or machines yet. {DESCRIBE}"
 TOO_LONG: Final = "That was a lot at once. Tell me one thing after the other, in short sentences."
 HIDDEN: Final = "That text has hidden or look-alike characters, so I ask:"
 
@@ -75,37 +77,89 @@ def shall_i(call: Call) -> str:
     return f"Shall I {call.label}?"
 
 
-def examples(index: Index) -> list[str]:
-    """Return things to say, made of the names that exist."""
-    said: list[str] = []
-
-    def some(kind: str, *texts: str) -> None:
-        things = index.kinds.get(kind, [])
-        if things:
-            said.extend(text.format(called_name(things[0])) for text in texts)
-
-    some("zone", "turn on the lights in {}", "who is in {}?", "show me {}")
-    some("door", "lock {}", "is {} locked?")
-    some("printer", "how far is the print on {}?", "pause {}")
-    some("job", "print {}")
-    some("power", "turn off {}")
-    said.extend(["what is waiting for approval?", "what happened today?", "stop everything"])
-    return said
+def examples(index: Index) -> dict[str, list[str]]:
+    """Return things to say by what they are about, made of the names that exist."""
+    groups: dict[str, list[str]] = {}
+    for group, sayings in _EXAMPLES.items():
+        said = [
+            _filled(text, things[0])
+            for kind, text in sayings
+            if (things := index.kinds.get(kind, []))
+        ]
+        if said:
+            groups[group] = said
+    return groups
 
 
 def help_text(index: Index) -> str:
-    """Return what people can say here."""
-    return "You can say, for example: " + "; ".join(examples(index)) + "."
+    """Return what people can say here, to be read."""
+    groups = examples(index)
+    if not groups:
+        return NOTHING_KNOWN
+    lines = [f"{group}: {_quoted(said)}" for group, said in groups.items()]
+    return "\n".join(["You can say, for example:", *lines, 'At any time: "stop everything"'])
+
+
+def help_aloud(index: Index) -> str:
+    """Return what people can say here, to be heard."""
+    groups = examples(index)
+    if not groups:
+        return NOTHING_KNOWN
+    said = " Or: ".join(_sentence(each[0]) for each in list(groups.values())[:3])
+    return f"You can say, for example: {said} There are more examples on your screen."
 
 
 def nearby(index: Index, things: Sequence[Name], strange: Sequence[str]) -> str:
     """Return what can be done with the things that were recognised, and what was not known."""
     known = [name for name in things if name.kind in _FOR_KIND]
     if known:
-        able = _FOR_KIND[known[0].kind].format(called_name(known[0]))
-        return f"{_unknown(index, strange)} I can, for example, {able}."
-    ideas = examples(index)[:2]
-    return f'{_unknown(index, strange)} Say "help", or for example: {"; ".join(ideas)}'
+        could = _either([_filled(text, known[0]) for text in _FOR_KIND[known[0].kind]])
+        return f"{_unknown(index, strange)} You could say {could}."
+    return f'{_unknown(index, strange)} {_ideas(index)} Say "help" for more.'
+
+
+def elsewhere(index: Index, about: str) -> str:
+    """Return what is said to questions about the weather, the news and the like."""
+    return (
+        f'I cannot help with "{about}": I only know this lab, and no language model and no'
+        f" internet are set up here. {_ideas(index)}"
+    )
+
+
+def none_known(kind: str) -> str:
+    """Return what is said when there is nothing of the kind that a sentence needs."""
+    return f"I know no {_PLURALS.get(kind, 'such things')} yet. {DESCRIBE}"
+
+
+def _ideas(index: Index) -> str:
+    groups = list(examples(index).values())
+    if not groups:
+        return DESCRIBE
+    ideas = [group[0] for group in groups[:2]]
+    return f"You could say {' or '.join(_in_quotes(idea) for idea in ideas)}."
+
+
+def _filled(text: str, name: Name) -> str:
+    """Put a name into a saying: people are in a room, and on a floor."""
+    called = called_name(name)
+    return text.format(called, where=f"{'on' if called.endswith('floor') else 'in'} {called}")
+
+
+def _either(texts: Sequence[str]) -> str:
+    *head, last = [_in_quotes(text) for text in texts]
+    return f"{', '.join(head)} or {last}" if head else last
+
+
+def _in_quotes(text: str) -> str:
+    return f'"{text}"'
+
+
+def _quoted(texts: Sequence[str]) -> str:
+    return ", ".join(_in_quotes(text) for text in texts)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _unknown(index: Index, strange: Sequence[str]) -> str:
@@ -121,13 +175,34 @@ def for_somebody_else(name: str) -> str:
     return f"I did nothing: that sounded like it was for {name}."
 
 
-_FOR_KIND: Final = {
-    "zone": "turn on the lights there, show {0}, or see who is in {0}",
-    "door": "lock {0}, unlock {0}, or see whether it is locked",
-    "light": "turn {0} on or off",
-    "printer": "tell how far {0} is, pause it, or print a job on it",
-    "power": "cut the power of {0}, give it power, or see whether it is on",
-    "camera": "show {0}",
-    "job": "print {0}",
-    "sensor": "read {0}",
+_EXAMPLES: Final = {
+    "Lights and doors": [
+        ("light", "turn on {0}"),
+        ("door", "unlock {0} for 20 seconds"),
+    ],
+    "Looking": [
+        ("zone", "who is {where}?"),
+        ("camera", "show me {0}"),
+        ("zone", "is everything okay?"),
+    ],
+    "Printing": [
+        ("job", "print {0}"),
+        ("printer", "how far is the print on {0}?"),
+    ],
 }
+_FOR_KIND: Final = {
+    "zone": ("turn on the lights {where}", "show me {0}", "who is {where}?"),
+    "door": ("lock {0}", "unlock {0}", "is {0} locked?"),
+    "light": ("turn on {0}", "turn off {0}"),
+    "printer": ("how far is {0}?", "pause {0}", "what is {0} doing?"),
+    "power": ("turn off {0}", "turn on {0}", "is {0} on?"),
+    "camera": ("show me {0}",),
+    "job": ("print {0}",),
+    "sensor": ("what does {0} say?",),
+}
+COUNTED: Final = {kind: {"lit": "light"}.get(kind, kind) for kind in (*_FOR_KIND, "lit")}
+"""Kind of argument to the kind of thing that must exist for it."""
+_PLURALS: Final = {
+    "light": "lights", "lit": "lights", "door": "doors", "printer": "printers", "power": "machines",
+    "camera": "cameras", "zone": "rooms or zones", "job": "print jobs", "sensor": "sensors",
+}  # fmt: skip

@@ -73,8 +73,8 @@ def _fits(call: Call, tool: str, expected: dict[str, Any]) -> bool:
 def score(reading: Reading, wanted: Sequence[Any]) -> float:
     """Return 1 for a right call, 0.5 for a question that offers it, else 0."""
     pairs = list(zip(wanted[::2], wanted[1::2], strict=True))
-    if isinstance(reading, Act | Stop) and len(reading.calls) == 1:
-        return float(any(_fits(reading.calls[0], *pair) for pair in pairs))
+    if isinstance(reading, Act | Stop) and reading.calls:
+        return float(any(all(_fits(call, *pair) for call in reading.calls) for pair in pairs))
     if isinstance(reading, Ask):
         offered = [call for call in reading.options if any(_fits(call, *pair) for pair in pairs)]
         return 0.5 if offered else 0.0
