@@ -4,6 +4,7 @@ Crowds, roles and rogue commands have tests of their own: `safety/test_concurren
 `safety/test_gate.py`, `edge/test_broker.py`.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -18,6 +19,7 @@ from safety_figures import (
     presence,
     replays,
 )
+from safety_figures.elsewhere import TESTS
 from safety_figures.figure import Figure, table
 
 pytestmark = pytest.mark.anyio
@@ -55,3 +57,13 @@ def test_a_goal_that_is_missed_is_said() -> None:
     unnoticed = mutations.at_the_verifier([(10, 0, 10, 0)])
     assert not unnoticed.passed
     assert "NOT CAUGHT" in table([unnoticed])
+
+
+def test_the_safety_case_names_tests_that_exist() -> None:
+    text = (TESTS.parent / "docs" / "safety.md").read_text(encoding="utf-8")
+    path, named = "", 0
+    for file, test in re.findall(r"`([\w/]+\.py)?::(test_\w+)`", text):
+        path = file or path
+        named += 1
+        assert f"def {test}(" in (TESTS / path).read_text(encoding="utf-8"), f"{path}::{test}"
+    assert named >= 40
