@@ -86,6 +86,12 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.monotonic() - start
 
 
+def _progress(job: Job, future: Future[tuple[Any, float]]) -> None:
+    """Say when a figure is there; it may be long before the table is."""
+    state = "did not finish" if future.exception() else f"{future.result()[1]:.0f} s"
+    print(f"  {job.name}: {state}", file=sys.stderr, flush=True)
+
+
 def _collected(running: list[tuple[Job, Future[tuple[Any, float]]]]) -> list[Figure]:
     figures, shares, seconds = [], [], 0.0
     for job, future in running:
@@ -99,7 +105,6 @@ def _collected(running: list[tuple[Job, Future[tuple[Any, float]]]]) -> list[Fig
             seconds += took
         else:
             figures.append(result.taking(took))
-            print(f"  {figures[-1].what}: {figures[-1].measured}", file=sys.stderr, flush=True)
     if shares:
         figures.insert(0, mutations.at_the_verifier(shares).taking(seconds))
     return figures
@@ -123,7 +128,10 @@ def run(*, quick: bool, kills: int, only: str, processes: int) -> list[Figure]:
     chosen = [job for job in jobs(quick=quick, kills=kills) if only in job.name]
     context = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        return _collected([(job, pool.submit(timed, job.work)) for job in chosen])
+        running = [(job, pool.submit(timed, job.work)) for job in chosen]
+        for job, future in running:
+            future.add_done_callback(partial(_progress, job))
+        return _collected(running)
 
 
 def main() -> int:
