@@ -123,6 +123,7 @@ def test_cut_and_lengthened_keys_are_refused(ring_kind):
         bytes(44),
         b"\xff" * 91,
     ],
+    ids=["nothing", "a letter", "endless", "a heading", "base64", "zeros", "ones"],
 )
 def test_rubbish_is_not_a_key(spki):
     with pytest.raises(KeyRefusedError):
