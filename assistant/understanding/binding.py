@@ -32,6 +32,8 @@ class Bound:
     ask: Ask | None = None
     loose: bool = False
     """Read by cue words, not by a template."""
+    completes: bool = False
+    """It only adds to the clause before it: "print the cube, on the MK4"."""
 
 
 def bind(matches: Sequence[Match], index: Index, heard: Clean) -> Bound | None:

@@ -112,6 +112,8 @@ def _several(
             else:
                 rest.extend(words[start:end])
         elif clause.spec.name not in _PASSED_OVER:
+            if clause.completes:
+                bound.pop()
             bound.append(clause)
             scene = replace(
                 scene,
@@ -187,5 +189,6 @@ def _elliptic(words: Words, before: Bound, grammar: Grammar, scene: Scene) -> Bo
     values = refilled(words, before.spec, grammar, scene)
     if not values or not before.calls:
         return None
-    call = make_call(before.spec, {**before.calls[-1].arguments, **values}, scene.finder.index)
-    return Bound(spec=before.spec, calls=(call,))
+    known = before.calls[-1].arguments
+    call = make_call(before.spec, {**known, **values}, scene.finder.index)
+    return Bound(spec=before.spec, calls=(call,), completes=values.keys().isdisjoint(known))

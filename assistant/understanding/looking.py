@@ -67,11 +67,11 @@ def offer(said: Heed, mood: Mood, likeness: Likeness, speller: Speller) -> Readi
         return None
     match = Match(spec=spec, values=named[0], loose=True)
     bound = bind_one(match, said.scene.finder.index, said.heard)
-    if bound.ask is not None or not bound.calls:
-        return bound.ask
     starts = any(words[0] in frame.cues | frame.helpers for frame in _frames(name, said))
     if spec.hazardous and not starts:  # "the operator unlocks the door" tells, it does not ask
         return None
+    if bound.ask is not None or not bound.calls:
+        return bound.ask
     opposed = any(frame.against.intersection(words) for frame in _frames(name, said))
     plain = (
         mood is Mood.COMMAND and not strange and not opposed and starts and len(bound.calls) == 1

@@ -159,12 +159,9 @@ class Understanding:
         if after is not None:
             return after
         speller = Speller(index=index, common=self._common)
-        looked = None if said.long else look_up(self._heed(said), mood, self._likeness, speller)
-        if looked is not None:
-            return looked
-        offered = None if said.long else offer(self._heed(said), mood, self._likeness, speller)
-        if offered is not None and not meant.calls:
-            return offered
+        like = None if said.long or said.heard.odd else self._likely(said, mood, speller)
+        if like is not None and (not meant.calls or isinstance(like, Act)):
+            return like
         if mood is not Mood.COMMAND and (verbs or (things and mood is not Mood.QUESTION)):
             return Heard(text=WORDS[mood], rule=mood.value)
         guess = self._guess(said, meant) if mood is Mood.COMMAND else None
@@ -177,6 +174,11 @@ class Understanding:
             return Unknown(text=wording.elsewhere(index, other))
         text = wording.nearby(index, things, self._strange(said))
         return Unknown(text=text, confidence=GUESSED / 2 if things or verbs else 0.0)
+
+    def _likely(self, said: "_Said", mood: Mood, speller: Speller) -> Reading | None:
+        heed = self._heed(said)
+        looked = look_up(heed, mood, self._likeness, speller)
+        return looked or offer(heed, mood, self._likeness, speller)
 
     def _stop_at_the_end(self, said: "_Said") -> Stop | None:
         """Return the scoped stop that a longer sentence ends in: "... stop the laser cutter"."""

@@ -72,7 +72,12 @@ def examples():
     known = [(say, g["tool"], g["args"], lab.NAMES) for g in said for say in g["say"]]
     for name in ("unseen.yaml", "unseen_second.yaml", "unseen_third.yaml"):
         known += [(*case, lab.NAMES) for case in data(name)]
-    for name in ("unseen_fourth.yaml", "unseen_fifth.yaml", "unseen_sixth.yaml"):
+    for name in (
+        "unseen_fourth.yaml",
+        "unseen_fifth.yaml",
+        "unseen_sixth.yaml",
+        "unseen_seventh.yaml",
+    ):
         known += [(*case[:3], demo_lab.NAMES) for case in data(name)]
     for say, tool, arguments, names in known * 4:
         spec = INTENTS.of_tool(tool, arguments)
