@@ -35,7 +35,7 @@ def compose(
             question = Asked(text=text, options=tuple(option.label for option in options))
         case _:
             pass
-    if unavailable and (decision["forced"] or isinstance(reading, Unknown)):
+    if unavailable and decision["forced"]:
         said.append(Said(text=_not_configured(unavailable)))
     if not said:
         said.append(Said(text="There was nothing to do."))
