@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-DEFAULT_PENDING: Final = 5
+DEFAULT_PENDING: Final = 20
 """Requests of one person that may wait for people at a time."""
 MAX_PENDING: Final = 10_000
 MAX_COUNT: Final = 100_000

@@ -36,7 +36,7 @@ alter table access_policies
     add column max_requests_period interval
         constraint access_policies_max_requests_period
         check (max_requests_period > interval '0' and max_requests_period <= interval '744 hours'),
-    add column max_pending integer not null default 5
+    add column max_pending integer not null default 20
         constraint access_policies_max_pending check (max_pending between 1 and 10000),
     add column taint taint_rule not null default 'raise',
     add constraint access_policies_hours check ((time_windows = '[]') = (time_zone is null)),

@@ -87,7 +87,7 @@ def test_without_the_new_fields_the_defaults_are_those_of_before() -> None:
     policy = parse_lab(LAB).zones[0].policy
     assert policy is not None
     assert (policy.time_windows, policy.max_requests) == ((), None)
-    assert (policy.max_pending, policy.taint) == (5, TaintRule.RAISE)
+    assert (policy.max_pending, policy.taint) == (20, TaintRule.RAISE)
 
 
 @pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_what_the_file_says_is_what_the_gate_sees(pool: StorePool) -> None
     assert bay.max_requests == RequestLimit(count=3, period=bay.max_requests.period)
     assert bay.max_requests.period.total_seconds() == 60
     assert (bay.max_pending, bay.taint, bay.version) == (2, TaintRule.REFUSE, 1)
-    assert (floor.time_windows, floor.max_requests, floor.max_pending) == (None, None, 5)
+    assert (floor.time_windows, floor.max_requests, floor.max_pending) == (None, None, 20)
 
 
 @pytest.mark.anyio
