@@ -22,7 +22,10 @@ def kitty() -> Iterator[House]:
 
 def broker_of(kitty: House) -> int:
     assert kitty.server is not None
-    (broker,) = (pid for pid in family(kitty.server.pid) if "infra.broker_child" in command_of(pid))
+    kinds = ("infra.broker_child", "mosquitto")
+    (broker,) = (
+        pid for pid in family(kitty.server.pid) if any(kind in command_of(pid) for kind in kinds)
+    )
     return broker
 
 

@@ -548,10 +548,15 @@ def use(machine: type[Machine], examples: int, steps: int, *, chance: bool = Fal
 
 
 def test_the_gate_under_random_use(machine: type[Machine]) -> None:
-    use(machine, 80, 50)
     ends = {"Done", "Failed", "Unknown", "Pending", "Refused", "crash"}
-    intents = {kind.intent for kind, *_ in WISHES.values()}
-    assert not (ends | intents) - set(machine.reached), "some ends were never tried"
+    wanted = ends | {kind.intent for kind, *_ in WISHES.values()}
+    use(machine, 80, 50)
+    # What is drawn depends on which modules are loaded: now and then it wants another round.
+    for _ in range(4):
+        if wanted <= set(machine.reached):
+            break
+        use(machine, 80, 50, chance=True)
+    assert not wanted - set(machine.reached), "some ends were never tried"
 
 
 @pytest.mark.parametrize("fault", ["carried_out", "acts twice", "nobody signed"])
