@@ -53,6 +53,8 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _POLL: Final = 0.01
 """Seconds between looks at a server that starts or stops."""
+DATA: Final = f"pg{PG_MAJOR}"
+"""Folder of the data in the home."""
 _LOG_MAX: Final = 8 * 1024 * 1024
 """Bytes of log after which a start puts the old one aside."""
 
@@ -74,7 +76,7 @@ class EmbeddedPostgres:
     ) -> None:
         """Lay `settings` over SETTINGS; recovery after a crash must fit in `start_timeout`."""
         self._home = home.expanduser().absolute()
-        self._data = self._home / f"pg{PG_MAJOR}"
+        self._data = self._home / DATA
         self._sockets = socket_folder(self._home)
         self._database = database
         self._settings = {**SETTINGS, **(settings or {})}

@@ -14,21 +14,26 @@ import psycopg
 
 from assistant.cli import screen
 from assistant.cli.leave import Code, CommandError
+from assistant.cli.session import alive, default_homes
 from assistant.cli.words import WordsError, since
 from infra import clock
 from infra.audit_checkpoints import ContradictionError, Sealer
 from infra.audit_export import Export, Part
 from infra.audit_files import AuditFiles, AuditFilesError
 from infra.db import StoreError, open_pool
-from infra.postgres import EmbeddedPostgres
+from infra.postgres import DATA, EmbeddedPostgres
 from infra.settings import Settings, SettingsError, from_process
 from infra.store.audit import AuditLog
 
 
 def export(*, back: str | None, out: Path | None, home: Path | None) -> Code:
     """Seal the log and write it to `out`, or to standard output."""
-    settings = _settings(home)
+    settings = _settings(home or _running())
     url = settings.store.database_url
+    if url is None and not (settings.store.home / DATA).exists():
+        raise CommandError(
+            f"there is no KITTY in {settings.store.home}. Say where it is with --home."
+        )
     try:
         database = EmbeddedPostgres(settings.store.home) if url is None else None
         with database or nullcontext():
@@ -45,6 +50,14 @@ def export(*, back: str | None, out: Path | None, home: Path | None) -> Code:
     except OSError as error:
         raise CommandError(f"the log cannot be written: {error.strerror}.") from None
     return Code.DONE
+
+
+def _running() -> Path | None:
+    """Return the home of the KITTY that runs here, if the settings name no home of their own."""
+    usual = default_homes()
+    if _settings(None).store.home != usual[0]:
+        return None
+    return next((home for home, _ in alive(usual)), None)
 
 
 def _settings(home: Path | None) -> Settings:

@@ -54,7 +54,7 @@ def find(wanted: Wanted, homes: Iterable[Path]) -> Session:
     else:
         url = _checked_url(wanted.url)
         home, run = next(
-            ((each, run) for each, run in _alive(looked) if _same(str(run.get("url")), url)),
+            ((each, run) for each, run in alive(looked) if _same(str(run.get("url")), url)),
             (looked[0], {}),
         )
     file = wanted.token_file or _token_file(home, run, wanted.person)
@@ -67,7 +67,8 @@ def find(wanted: Wanted, homes: Iterable[Path]) -> Session:
     return Session(url=url, token=_token(file), home=home)
 
 
-def _alive(homes: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def alive(homes: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the homes whose KITTY runs, with what it wrote of itself."""
     for home in homes:
         run = _run_file(home)
         if run is not None and _lives(run.get("pid")):
@@ -75,7 +76,7 @@ def _alive(homes: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _running(homes: tuple[Path, ...], person: str | None) -> tuple[Path, dict[str, Any]]:
-    found = list(_alive(homes))
+    found = list(alive(homes))
     for home, run in found:
         if person is None or _person_token(home, person).exists():
             return home, run

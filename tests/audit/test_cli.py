@@ -156,3 +156,18 @@ def test_a_log_that_contradicts_its_checkpoints_is_still_exported(
     code, out, _ = kitt("audit", "verify", file)
     assert code == 1
     assert "Entries 10 to 12 are missing" in out
+
+
+def test_a_folder_without_kitty_is_said_and_left_empty(tmp_path: Path) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    said = subprocess.run(
+        [sys.executable, "-m", "assistant", "audit", "export", "--home", str(empty)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert said.returncode != 0
+    assert "there is no KITTY in" in said.stderr
+    assert list(empty.iterdir()) == []
