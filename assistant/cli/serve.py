@@ -43,6 +43,7 @@ async def _serving(info: Info) -> None:
         out.print(f"KITTY is at {info.url}. Stop it with Ctrl-C.")
         if info.enrolment is not None:
             out.print(f"First start: the administrator signs in, once, at {info.enrolment}")
+            out.print(f"The administrator's token for programs is in {token}")
         sys.stdout.flush()
         await asyncio.Event().wait()
 
