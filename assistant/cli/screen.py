@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assistant.cli.session import program
 from assistant.cli.words import arguments, escaped, left
 
 PIPED_WIDTH: Final = 1_000
@@ -109,8 +110,8 @@ def pending(event: Mapping[str, Any], now: datetime) -> Text:
     if hazard == "low":
         text.append("\n  say yes to go on, or no")
     else:
-        text.append(f"\n  to approve:  kitt approve {name} --key FILE")
-        text.append(f"\n  to refuse:   kitt deny {name} --reason TEXT")
+        text.append(f"\n  to approve:  {program()} approve {name} --key FILE")
+        text.append(f"\n  to refuse:   {program()} deny {name} --reason TEXT")
     return text
 
 

@@ -6,7 +6,6 @@ Loaded only when one of them runs (see app).
 import asyncio
 import json
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from assistant.cli import screen
 from assistant.cli.lab import Lab, LabOptions, prepare
 from assistant.cli.leave import Code, CommandError
 from assistant.cli.running import HOME_MODE, Info, Server, announced, run
-from assistant.cli.session import default_homes
+from assistant.cli.session import default_homes, program
 from infra import logs
 from infra.broker_files import write_private
 from infra.db import StoreError
@@ -142,16 +141,6 @@ KITTY and its demo lab are running at {url}
     {kitt} approve{home} --as safety --key {keys}/safety.pem
 
   Everything is in {folder}. Stop with Ctrl-C."""
-
-
-def program() -> str:
-    """Return what to type for `kitt` here: its name if that is found, else where it lies."""
-    own = Path(sys.argv[0]).absolute()
-    found = shutil.which("kitt")
-    if found is not None and Path(found).resolve() == own.resolve():
-        return "kitt"
-    near = own.is_relative_to(Path.cwd())
-    return shlex.quote(str(own.relative_to(Path.cwd()) if near else own))
 
 
 def welcome(info: Info, link: str, *, usual_home: bool) -> str:

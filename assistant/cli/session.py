@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +68,16 @@ def find(wanted: Wanted, homes: Iterable[Path]) -> Session:
             Code.NOT_ALLOWED,
         )
     return Session(url=url, token=_token(file), home=home)
+
+
+def program() -> str:
+    """Return what to type for `kitt` here: its name if that is found, else where it lies."""
+    own = Path(sys.argv[0]).absolute()
+    found = shutil.which("kitt")
+    if own.name != "kitt" or (found is not None and Path(found).resolve() == own.resolve()):
+        return "kitt"
+    near = own.is_relative_to(Path.cwd())
+    return shlex.quote(str(own.relative_to(Path.cwd()) if near else own))
 
 
 def alive(homes: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -18,7 +18,8 @@ from cli.scripted import Kitt
 
 from assistant.cli.leave import Code, CommandError
 from assistant.cli.running import Info, announced, run
-from assistant.cli.serve import description, program, welcome
+from assistant.cli.serve import description, welcome
+from assistant.cli.session import program
 from infra.db import StoreUnavailableError
 from infra.settings import Settings
 
